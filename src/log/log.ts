@@ -1,0 +1,149 @@
+/**
+ * The log seam: durable order.
+ *
+ * A log holds one numbered list of events per room. It is the only source of order in the system: whatever the bus, the
+ * nodes and the transports do, an event's place is the `seq` the log gave it. Rooms call it; nothing else does.
+ *
+ * What every implementation guarantees (the contract suite is `logContract` in `yamabiko/testing`):
+ * - Within an epoch the seqs of a room are 1, 2, 3 … without a gap. A new room has head 0. An epoch is a random identity
+ *   made with the room's log; if the data is lost and made anew, the epoch is another.
+ * - `append` resolves only when the event is as durable as the implementation promises, and the results of one room's
+ *   appends resolve in seq order. Appends of one event-loop turn commit together, in the order of the calls.
+ * - When an append of a room fails with `unavailable`, every append to that room called before the failure was reported
+ *   fails with it too, so that a retry cannot overtake.
+ * - Errors are `YamabikoError`: `conflict` (a condition did not hold; nothing changed), `unavailable` (nothing is known to
+ *   have changed; the same messageId may be sent again).
+ */
+export interface Log {
+  /**
+   * Puts an event at the end of a room's log.
+   *
+   * @param sender the authenticated user, or null for the server itself.
+   * @param messageId with it, the append is idempotent by (room, sender, messageId) for at least 24 h, also after a
+   *   restart: a repetition changes nothing, is not checked against `expect` or `amend`, and resolves to the first
+   *   result with `duplicate: true`.
+   */
+  append(
+    roomId: string,
+    sender: string | null,
+    messageId: string | null,
+    event: NewEvent,
+    options?: AppendOptions,
+  ): Promise<AppendResult>;
+
+  /**
+   * Reads forward: the events with seq `after + 1`, `after + 2`, … at most `limit` of them and, beyond the first, at
+   * most `maxBytes` of payload. When retention removed `after + 1`, the page starts at `first`.
+   */
+  read(roomId: string, after: number, limit: number, maxBytes?: number): Promise<LogPage>;
+
+  /** Reads backward: the newest events with seq < `before` (Infinity: from the head), same bounds, in rising order. */
+  readBack(roomId: string, before: number, limit: number, maxBytes?: number): Promise<LogPage>;
+
+  /** The position of each room, in one question. A room never seen has its epoch made now. */
+  heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>>;
+
+  /**
+   * Removes the oldest events until the policy holds. The head stays, and so does the protection against repeated
+   * messageIds. The newest event is kept when only bytes would remove it. Resolves to how many events were removed.
+   */
+  trim(roomId: string, policy: Retention): Promise<number>;
+
+  /** Keeps `data` as what the events up to `seq` amount to. The newest two snapshots of a room are kept. */
+  putSnapshot(roomId: string, seq: number, data: string): Promise<void>;
+
+  /** The newest snapshot of a room at or below `atMost` (default: any). */
+  snapshot(roomId: string, atMost?: number): Promise<Snapshot | null>;
+
+  /**
+   * Moves a user's mark in a room forward to `seq`; a lower one changes nothing. Durable when resolved.
+   * Resolves to where the mark stands and whether this call moved it.
+   */
+  setMark(roomId: string, name: string, user: string, seq: number): Promise<{ seq: number; moved: boolean }>;
+
+  /** All marks of that name in a room: user → seq. At most `limit` (default 1,000), highest first. */
+  marks(roomId: string, name: string, limit?: number): Promise<Map<string, number>>;
+
+  /** All marks of that name of a user: roomId → seq. At most `limit` (default 1,000), latest moved first. */
+  marksOf(user: string, name: string, limit?: number): Promise<Map<string, number>>;
+
+  /** Finishes what was accepted, then lets go of files, threads and connections. Later calls fail with `unavailable`. */
+  close(): Promise<void>;
+}
+
+/** What a caller wants to append. */
+export interface NewEvent {
+  readonly type: string;
+  /** The payload as JSON text. It is stored, cached and sent as these bytes and never encoded again. */
+  readonly data: string;
+}
+
+export interface AppendOptions {
+  /** Append only when the head is this seq; `conflict` otherwise. */
+  readonly expect?: number | undefined;
+  /** In the same commit, replace the payload of an earlier event, if it still is `expectData`; `conflict` otherwise. */
+  readonly amend?: Amendment | undefined;
+}
+
+/** The replacement of an earlier event's payload: how an edit or a deletion reaches what is stored. */
+export interface Amendment {
+  readonly seq: number;
+  readonly expectData: string;
+  readonly data: string;
+}
+
+export interface AppendResult {
+  readonly epoch: string;
+  readonly seq: number;
+  /** True when this messageId was already in the log; `seq` and `timestamp` are then those of the first time. */
+  readonly duplicate: boolean;
+  /** ms since 1970, given by the log; never lower than the previous event's in the room. */
+  readonly timestamp: number;
+}
+
+/** An event as the log keeps it. */
+export interface LogEvent {
+  readonly roomId: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly sender: string | null;
+  readonly messageId: string | null;
+  /** ms since 1970. */
+  readonly timestamp: number;
+  /** The payload as JSON text. */
+  readonly data: string;
+  /** The seq of the earlier event whose payload this one's commit replaced. */
+  readonly amends: number | null;
+}
+
+/** Where a room's log stands. `first` is the oldest seq still kept (head + 1 when none is). */
+export interface RoomHead {
+  readonly epoch: string;
+  readonly first: number;
+  readonly head: number;
+}
+
+/** What a read gives: events with consecutive seqs, and where the log stands. */
+export interface LogPage extends RoomHead {
+  readonly events: readonly LogEvent[];
+}
+
+/** How much of a room's log to keep. Absent means without bound in that respect. */
+export interface Retention {
+  readonly maxEvents?: number | undefined;
+  readonly maxAgeMs?: number | undefined;
+  /** Bytes of payload. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface Snapshot {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly data: string;
+}
+
+/** How long a messageId is remembered at least, ms. */
+export const DEDUPLICATION_MS = 24 * 60 * 60 * 1000;
+
+/** The default bound of one read, bytes of payload. */
+export const DEFAULT_READ_BYTES = 256 * 1024;

@@ -1,0 +1,32 @@
+import type { EncodableEvent } from "../codec/codec.ts";
+import type { Envelope } from "../protocol/index.ts";
+
+/**
+ * A transport, seen from a room: a way out for bytes.
+ *
+ * A room never waits for a sink and never queues for it. It asks `writable`, and when that is false it leaves the sink
+ * alone; the reader then is only a cursor, until the transport calls `wake` on it.
+ */
+export interface Sink {
+  /** How this connection's messages look. Connections with the same format share buffers. */
+  readonly format: Format;
+  /** Whether more bytes may be delivered now. Once false it stays false until the transport wakes the connection's readers. */
+  readonly writable: boolean;
+  /**
+   * Takes whole messages, already encoded and framed. The buffer is shared and must not be changed. They leave with
+   * everything else for this connection in one write, at the end of this turn at the latest.
+   */
+  deliver(bytes: Buffer): void;
+  /** Closes the connection with a code of the close-code table. Nothing is delivered after it. */
+  close(code: number, reason: string): void;
+}
+
+/** Encoding and framing together: what a message looks like in the bytes of one kind of connection. */
+export interface Format {
+  /** Names the format; buffers are cached by it, and connections of the same id share them. */
+  readonly id: string;
+  /** An event, complete with its frame. */
+  event(event: EncodableEvent): Buffer;
+  /** Any other message, complete with its frame. */
+  envelope(envelope: Envelope): Buffer;
+}
