@@ -41,11 +41,11 @@ export function toEnvelope(value: unknown): Envelope {
   if (messageId !== undefined && (typeof messageId !== "string" || messageId.length < 1 || messageId.length > 128)) {
     throw new YamabikoError("invalid_message", "`messageId` must be a string of 1 to 128 characters.");
   }
-  const envelope: Envelope = { type, payload: fields["payload"] };
+  const envelope: Envelope = { type, payload: fields.payload };
   if (!Object.hasOwn(fields, "payload")) {
     const rest: Record<string, unknown> = {};
     for (const key of Object.keys(fields)) if (!KNOWN.has(key)) rest[key] = fields[key];
-    if (typeof fields["roomId"] === "string") rest["roomId"] = fields["roomId"];
+    if (typeof fields.roomId === "string") rest.roomId = fields.roomId;
     envelope.payload = rest;
   }
   if (messageId !== undefined) envelope.messageId = messageId;
@@ -55,6 +55,6 @@ export function toEnvelope(value: unknown): Envelope {
 /** The messageId of something that looks like an envelope, so that even a refusal of a bad envelope can be an ack. */
 export function messageIdOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const id = (value as Record<string, unknown>)["messageId"];
+  const id = (value as Record<string, unknown>).messageId;
   return typeof id === "string" && id.length >= 1 && id.length <= 128 ? id : undefined;
 }
