@@ -1,0 +1,250 @@
+import type { Envelope, InputOf, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
+
+/**
+ * The namespace seam: one kind of room.
+ *
+ * A feature is a namespace: the messages it takes, the events and state it makes of them, who may do what, and how much
+ * is kept. The router has checked type, access, membership and schema before a handler runs; the handler only says what
+ * should happen. Everything a feature may touch is in this file.
+ */
+export interface Namespace<
+  M extends MessageDefinitions = MessageDefinitions,
+  E extends EventDefinitions = EventDefinitions,
+  S extends StateDefinitions = StateDefinitions,
+> {
+  /** The part of a `roomId` before the colon. */
+  readonly name: string;
+  /** What clients may send, by type. `"*"` takes every type that is not listed. */
+  readonly messages: M;
+  /** What is put into the log, by type: the schemas of the payloads, for the types on both ends. Default: none named. */
+  readonly events: E;
+  /** The families of the room's state. Default: none. */
+  readonly state: S;
+  /** Who may do what. Default: every authenticated user may read and write, nobody is admin. */
+  readonly access?: AccessRule;
+  /** How much of each log is kept. Default: what the server is configured to keep. */
+  readonly retention?: { maxEvents?: number; maxAgeMs?: number; maxBytes?: number };
+  /** Messages of one user in one room, per second, burst twice that. Default: only the connection's limit. */
+  readonly messagesPerSecond?: number;
+  /**
+   * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
+   * A thrown error refuses the join.
+   */
+  onJoin?(context: JoinContext): JsonObject | undefined | Promise<JsonObject | undefined>;
+}
+
+/** What a user may do in a room. */
+export type Right = "read" | "write" | "admin";
+
+/** Says whether a user has a right in a room. May ask a database. A thrown error counts as no. */
+export type AccessRule = (request: AccessRequest) => boolean | Promise<boolean>;
+
+/** What an access rule is asked. */
+export interface AccessRequest {
+  readonly user: User;
+  readonly roomId: string;
+  /** The part of the `roomId` after the colon. */
+  readonly name: string;
+  readonly right: Right;
+}
+
+/** The authenticated identity. Everything here comes from the token, never from a message. */
+export interface User {
+  /** The token's `sub`. */
+  readonly id: string;
+  /** The token's `name`, or the id. */
+  readonly name: string;
+  /** True for somebody without a token, where guests are allowed. */
+  readonly guest: boolean;
+  /** All claims of the token; empty for guests. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+export type MessageDefinitions = { readonly [type: string]: MessageDefinition };
+export type EventDefinitions = { readonly [type: string]: Schema };
+export type StateDefinitions = { readonly [family: string]: StateDefinition };
+
+/** One type of message a client may send. */
+export interface MessageDefinition<P extends Schema = Schema, A extends Schema = Schema> {
+  /** The payload without `roomId`. Default: any object. */
+  readonly payload?: P;
+  /** The ack's own members, for the types on both ends. */
+  readonly ack?: A;
+  /** The right it needs. Default: `write`. */
+  readonly right?: Right;
+  /** Whether the sender must have joined the room. Default: true. */
+  readonly joined?: boolean;
+  /** True for a message that is about no room. Default: false. */
+  readonly roomless?: boolean;
+  /**
+   * Says what should happen. Returns a draft from `context.event` (it is appended, and acknowledged when durable), an
+   * object (the ack's members), or nothing (a plain ack). It may run again for one message when an amendment met a
+   * change (see `context.event`), so its own side effects must stand repetition. A thrown `YamabikoError` is the answer; any
+   * other error is logged and answered as `internal`.
+   */
+  handle(context: Context, payload: OutputOf<P>): HandlerResult | Promise<HandlerResult>;
+}
+
+export type HandlerResult = Draft | JsonObject | undefined | void;
+
+/** One family of a room's state: the latest value per key. */
+export interface StateDefinition {
+  /** The type of the envelope that tells a change. */
+  readonly event: string;
+  /** A value disappears by itself this long after it was set, ms. Default: it stays. */
+  readonly leaseMs?: number;
+  /**
+   * Kept durably as a mark: values are seqs that only move forward, keys are users. Default: false, in memory.
+   */
+  readonly kept?: boolean;
+  /** The payload of the envelope. `value` is null when the key was removed; `last` is what it was then. */
+  change(key: string, value: Json, last: Json): JsonObject;
+}
+
+/** What a handler has in hand. */
+export interface Context {
+  readonly user: User;
+  readonly connectionId: string;
+  /** The full form; empty for a roomless message. */
+  readonly roomId: string;
+  readonly type: string;
+  readonly messageId: string | null;
+  /** ms since 1970, by the server's clock. */
+  readonly now: number;
+  readonly room: RoomView;
+  /** Makes the draft of an event. Nothing happens until the handler returns it. */
+  event(type: string, payload: JsonObject, options?: DraftOptions): Draft;
+  /** Sends something to everyone in the room that is neither logged nor kept. */
+  signal(type: string, payload: JsonObject): void;
+  /** Sends something to this connection alone. */
+  reply(type: string, payload: JsonObject): void;
+  /** Whether the sender has a right in this room. */
+  can(right: Right): boolean | Promise<boolean>;
+  /** A state family, as this connection sets it: what it set is removed when it leaves or drops (kept families: not). */
+  state(family: string): StateView;
+  /** The user's marks of a kept family over all rooms: roomId → seq. */
+  marks(family: string): Promise<Map<string, number>>;
+  /** Another room, for a message about several. Checked for the user's right to read; null when there is none. */
+  visit(roomId: string): Promise<RoomView | null>;
+}
+
+export interface JoinContext {
+  readonly user: User;
+  readonly connectionId: string;
+  readonly roomId: string;
+  readonly now: number;
+  readonly room: RoomView;
+  state(family: string): StateView;
+}
+
+/** A room as features see it. */
+export interface RoomView {
+  readonly roomId: string;
+  readonly epoch: string;
+  /** The newest seq this node knows. */
+  readonly head: number;
+  /** Events after a seq, oldest first, at most `limit`. */
+  read(after: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** Events before a seq (Infinity: the newest), oldest first, at most `limit`. */
+  readBack(before: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** The value of a state family, or null. */
+  value(family: string, key: string): Json;
+  /** The users who are in the room, and how many there are; at most 100 are named. */
+  members(): { count: number; users: readonly Member[] };
+}
+
+export interface StateView {
+  /** Sets a value; resolves when it is durable for a kept family, at once otherwise. False when nothing changed. */
+  set(key: string, value: Json): boolean | Promise<boolean>;
+  /** Removes a value before its lease ends. Not for kept families. */
+  remove(key: string): boolean;
+}
+
+export interface Member {
+  readonly userId: string;
+  readonly userName: string;
+  /** ms since 1970. */
+  readonly joinedAt: number;
+}
+
+/** An event as features read it. */
+export interface StoredEvent {
+  readonly seq: number;
+  readonly type: string;
+  /** The user who sent it; null for the server. */
+  readonly sender: string | null;
+  /** ms since 1970. */
+  readonly timestamp: number;
+  /** The payload as JSON text, as stored: what `expectData` of an amendment is compared with. */
+  readonly data: string;
+  /** The envelope as readers get it. */
+  toEnvelope(): Envelope;
+}
+
+/** An event that a handler would like to be appended. */
+export interface Draft {
+  readonly kind: "draft";
+  readonly type: string;
+  readonly payload: JsonObject;
+  readonly options: DraftOptions;
+}
+
+export interface DraftOptions {
+  /** Append only when the head is this seq; the client is told `conflict` otherwise. */
+  readonly expect?: number;
+  /**
+   * Also replace what is stored of an earlier event, in the same commit. When somebody else changed it meanwhile, the
+   * handler runs again (at most 5 times).
+   */
+  readonly amend?: { readonly seq: number; readonly expectData: string; readonly data: JsonObject };
+  /** More members for the ack. */
+  readonly ack?: JsonObject;
+}
+
+/**
+ * Defines a namespace. The types of its payloads flow to the client: `client.join<typeof chat>(roomId)`.
+ *
+ * @throws {TypeError} when the name is not one (a-z, 0-9, -; at most 32 characters) or a message has a reserved type.
+ */
+export function defineNamespace<
+  const M extends MessageDefinitions,
+  const E extends EventDefinitions = Record<never, never>,
+  const S extends StateDefinitions = Record<never, never>,
+>(definition: NamespaceDefinition<M, E, S>): Namespace<M, E, S> {
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(definition.name)) {
+    throw new TypeError(`"${definition.name}" cannot be the name of a namespace: use a-z, 0-9 and -, at most 32.`);
+  }
+  for (const type of Object.keys(definition.messages)) {
+    if (RESERVED.has(type)) throw new TypeError(`A namespace cannot define "${type}": it belongs to the protocol.`);
+  }
+  return { ...definition, events: definition.events ?? ({} as E), state: definition.state ?? ({} as S) };
+}
+
+/** What `defineNamespace` takes: a `Namespace` whose events and state may be left out. */
+export type NamespaceDefinition<
+  M extends MessageDefinitions,
+  E extends EventDefinitions,
+  S extends StateDefinitions,
+> = Omit<Namespace<M, E, S>, "events" | "state"> & { readonly events?: E; readonly state?: S };
+
+/** Defines one message, so that its handler's payload has the schema's type. */
+export function message<P extends Schema, A extends Schema = Schema>(
+  definition: MessageDefinition<P, A>,
+): MessageDefinition<P, A> {
+  return definition;
+}
+
+/** What a client sends for a message of a namespace. */
+export type PayloadOf<D> = D extends { readonly payload: infer P } ? InputOf<P> : JsonObject;
+
+const RESERVED: ReadonlySet<string> = new Set([
+  "authenticate",
+  "join_room",
+  "leave_room",
+  "ping",
+  "pong",
+  "ack",
+  "error",
+  "welcome",
+  "batch",
+]);
