@@ -1,0 +1,88 @@
+import type { CloseName, ErrorCode, LimitName } from "../protocol/index.ts";
+
+/**
+ * What the server does, told as it happens.
+ *
+ * Rooms, sessions and transports call these functions and know nothing of metrics or logs. Every call is synchronous,
+ * cheap (no allocation that outlives it), and never throws. No argument names a room, a user or a message, except in
+ * `failure`, so nothing here can leak or grow with what clients send.
+ */
+export interface Observer {
+  /** A client attached: after the 101, or when a stream or a poll was accepted. */
+  connectionOpened(transport: TransportName): void;
+  /** The same connection is gone and everything of it freed. Called exactly once for every `connectionOpened`. */
+  connectionClosed(transport: TransportName, reason: CloseReason): void;
+  /** A whole message came in, before it was decoded. */
+  messageReceived(bytes: number): void;
+  /** An ack left: the message was done, was a repetition, or was refused. */
+  acknowledged(result: AckResult): void;
+  /** Messages were handed to transports: `count` deliveries (one per message and reader), `bytes` in all. */
+  delivered(count: number, bytes: number): void;
+  /** One flush of a room ended: it took `durationMs` for `events` events and `readers` readers. */
+  flushed(durationMs: number, events: number, readers: number): void;
+  /** The log made an event durable, `durationMs` after it was asked to. */
+  appended(durationMs: number): void;
+  /** A pushed reader's socket stopped taking bytes; from now on it is only a cursor. */
+  readerStalled(): void;
+  /** A reader that was not live was served a page, from the room's memory or from the log. */
+  caughtUp(source: CatchUpSource): void;
+  /** A reader was told `history_lost`. */
+  historyLost(reason: "retention" | "epoch"): void;
+  /** A message or a request was refused with this code. */
+  refused(code: ErrorCode): void;
+  /** A limit was hit. Says nothing about what was refused for it; that is `refused`. */
+  limited(limit: LimitName): void;
+  /** Something failed that is our fault or the machine's. Logged with the error; clients see only `internal`. */
+  failure(where: string, error: unknown): void;
+  /**
+   * Registers a number that is read when somebody looks. Several readers of one name are added up. Returns the way to
+   * take it back.
+   */
+  gauge(name: GaugeName, read: () => number): () => void;
+}
+
+/** How a client came. A poll is one request. */
+export type TransportName = "websocket" | "sse" | "poll" | "send" | "echo";
+
+/** Why a connection ended: a name of the close-code table, or `aborted` when it ended without a close frame. */
+export type CloseReason = CloseName | "aborted";
+
+export type AckResult = "done" | "duplicate" | "refused";
+
+/** Where a page of catching up was read. */
+export type CatchUpSource = "tail" | "log";
+
+/** The numbers that are read, not counted, and what each is. */
+export const GAUGES = {
+  rooms: "rooms in memory",
+  rooms_joined: "joined rooms, summed over connections",
+  readers: "readers being served",
+  readers_stalled: "readers whose socket takes no bytes now",
+  outbox_bytes: "bytes connections have not taken yet",
+  state_keys: "keys of state in memory",
+  tail_bytes: "bytes of newest events in memory",
+  log_queue: "appends the log has not made durable yet",
+  tickets: "tickets not yet used",
+} as const satisfies Record<string, string>;
+
+export type GaugeName = keyof typeof GAUGES;
+
+const nothing = () => {};
+
+/** An observer that looks away. */
+export const nullObserver: Observer = {
+  connectionOpened: nothing,
+  connectionClosed: nothing,
+  messageReceived: nothing,
+  acknowledged: nothing,
+  delivered: nothing,
+  flushed: nothing,
+  appended: nothing,
+  readerStalled: nothing,
+  caughtUp: nothing,
+  historyLost: nothing,
+  refused: nothing,
+  limited: nothing,
+  failure: nothing,
+  gauge: () => nothing,
+};
