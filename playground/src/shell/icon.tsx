@@ -1,0 +1,43 @@
+import type { ReactNode } from "react";
+
+const SHAPES = {
+  chat: <path d="M4 5h16v11H9l-4.5 3.5V16H4z" />,
+  menu: <path d="M4 7h16M4 12h16M4 17h16" />,
+  panel: <path d="M4 5h16v14H4zM14.5 5v14" />,
+  close: <path d="m6 6 12 12M18 6 6 18" />,
+  send: <path d="M4.5 12 20 4.5 15.5 20l-3.6-6.2zM20 4.5l-8.1 9.3" />,
+  reply: <path d="M10 6 4 12l6 6M4.5 12H14a6 6 0 0 1 6 6" />,
+  react: <path d="M20 12a8 8 0 1 1-4-6.9M9 10v.5M15 10v.5M8.5 14.5a4.2 4.2 0 0 0 7 0M20 3v5M17.5 5.5h5" />,
+  edit: <path d="m5 19 .8-3.8L16 5l3 3L8.8 18.2zM14 7l3 3" />,
+  trash: <path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 10.5v5.5M13.5 10.5v5.5" />,
+  clock: <path d="M12 4.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15zM12 8v4.3l2.8 1.7" />,
+  check: <path d="m5 12.5 4.5 4.5L19 7.5" />,
+  checks: <path d="m2.5 12.5 4.5 4.5L16.5 7.5M11 16l1 1 9.5-9.5" />,
+  sent: <path d="M12 19V6M6.5 11 12 5.5 17.5 11" />,
+  warning: <path d="M12 4 3 19.5h18zM12 10v4.5M12 17v.2" />,
+  down: <path d="M12 5v13M6 12.5l6 6 6-6" />,
+  plus: <path d="M12 5v14M5 12h14" />,
+  dice: <path d="M5 5h14v14H5zM9 9v.1M15 9v.1M12 12v.1M9 15v.1M15 15v.1" />,
+  sun: (
+    <path d="M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M18.7 5.3l-1.4 1.4M6.7 17.3l-1.4 1.4" />
+  ),
+  moon: <path d="M19.5 14.5A8 8 0 0 1 9.5 4.5a8 8 0 1 0 10 10z" />,
+  auto: <path d="M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16z" />,
+  exit: <path d="M10 5H5v14h5M9.5 12H20M16 8l4 4-4 4" />,
+  people: (
+    <path d="M9 5.5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM3.5 19a5.5 5.5 0 0 1 11 0M15.5 6a2.8 2.8 0 0 1 0 5.3M17 14a5 5 0 0 1 3.5 5" />
+  ),
+  cut: <path d="m13 3-2 6h6l-6 12 1.5-8.5H7z" />,
+} as const satisfies Record<string, ReactNode>;
+
+/** The name of an icon. */
+export type IconName = keyof typeof SHAPES;
+
+/** A line icon in the colour of the text. Decoration only: what it stands for is said in words beside it or by its control. */
+export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
+  return (
+    <svg className="icon" width={size} height={size} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      {SHAPES[name]}
+    </svg>
+  );
+}

@@ -1,0 +1,22 @@
+import type { ComponentType } from "react";
+import { ChatPage } from "../chat/chat-page.tsx";
+import type { Strings } from "../strings.ts";
+import type { IconName } from "./icon.tsx";
+
+/** What every page is given. */
+export interface PageProps {
+  /** What follows the page's name in the address, e.g. the room. */
+  readonly rest: string;
+}
+
+/** One page of the playground. */
+export interface Page {
+  /** Its name in the address: `#/<id>`. */
+  readonly id: string;
+  readonly icon: IconName;
+  readonly title: (strings: Strings) => string;
+  readonly View: ComponentType<PageProps>;
+}
+
+/** Every page there is, in the order of the navigation. The first is the one a visitor sees. */
+export const PAGES: readonly Page[] = [{ id: "chat", icon: "chat", title: (strings) => strings.chat, View: ChatPage }];
