@@ -9,8 +9,8 @@
  *   made with the room's log; if the data is lost and made anew, the epoch is another.
  * - `append` resolves only when the event is as durable as the implementation promises, and the results of one room's
  *   appends resolve in seq order. Appends of one event-loop turn commit together, in the order of the calls.
- * - When an append of a room fails with `unavailable`, every append to that room called before the failure was reported
- *   fails with it too, so that a retry cannot overtake.
+ * - When an append of a room fails with `unavailable`, every append to that room called after it and before the failure
+ *   was reported fails with it too, so that a retry cannot overtake.
  * - Errors are `YamabikoError`: `conflict` (a condition did not hold; nothing changed), `unavailable` (nothing is known to
  *   have changed; the same messageId may be sent again).
  */
@@ -33,7 +33,7 @@ export interface Log {
 
   /**
    * Reads forward: the events with seq `after + 1`, `after + 2`, … at most `limit` of them and, beyond the first, at
-   * most `maxBytes` of payload. When retention removed `after + 1`, the page starts at `first`.
+   * most `maxBytes` of payload in UTF-8. When retention removed `after + 1`, the page starts at `first`.
    */
   read(roomId: string, after: number, limit: number, maxBytes?: number): Promise<LogPage>;
 
@@ -56,7 +56,8 @@ export interface Log {
   snapshot(roomId: string, atMost?: number): Promise<Snapshot | null>;
 
   /**
-   * Moves a user's mark in a room forward to `seq`; a lower one changes nothing. Durable when resolved.
+   * Moves a user's mark in a room forward to `seq`; a lower one changes nothing; the first one sets it, even to 0.
+   * Durable when resolved.
    * Resolves to where the mark stands and whether this call moved it.
    */
   setMark(roomId: string, name: string, user: string, seq: number): Promise<{ seq: number; moved: boolean }>;

@@ -1,0 +1,21 @@
+import { YamabikoError } from "../protocol/index.ts";
+
+/** `conflict`: the head is not the one of `expect`. */
+export function headMoved(): YamabikoError {
+  return new YamabikoError("conflict", "The room's head is not the expected one.");
+}
+
+/** `conflict`: the event of `amend` is not there, or its payload is not `expectData`. */
+export function amendedMoved(): YamabikoError {
+  return new YamabikoError("conflict", "The event to amend is not what it was expected to be.");
+}
+
+/** `unavailable`: `close()` was called. */
+export function logClosed(): YamabikoError {
+  return new YamabikoError("unavailable", "The log is closed.");
+}
+
+/** `unavailable`: the storage failed. What it said is the cause, which does not reach clients. */
+export function logUnavailable(reason: string): YamabikoError {
+  return new YamabikoError("unavailable", "The log cannot take it now.", { cause: new Error(reason) });
+}

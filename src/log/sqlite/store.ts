@@ -1,0 +1,198 @@
+import type { RoomHead, Snapshot } from "../log.ts";
+import { Appender, SERVER } from "./appends.ts";
+import type { Database, SqlRow, Statement } from "./driver.ts";
+import type { Batch, BatchOutcome, PageColumns, ReadRequest, WriteRequest } from "./messages.ts";
+import { type StoredRoom, StoredRooms } from "./rooms.ts";
+import { Trimmer } from "./trims.ts";
+
+const SNAPSHOTS_KEPT = 2;
+
+/** The log's questions and answers in terms of SQL. Synchronous; owned by the worker. */
+export class Store {
+  readonly #database: Database;
+  readonly #rooms: StoredRooms;
+  readonly #appender: Appender;
+  readonly #trimmer: Trimmer;
+  readonly #forward: Statement;
+  readonly #backward: Statement;
+  readonly #putSnapshot: Statement;
+  readonly #dropSnapshots: Statement;
+  readonly #snapshot: Statement;
+  readonly #mark: Statement;
+  readonly #setMark: Statement;
+  readonly #marks: Statement;
+  readonly #marksOf: Statement;
+  /** The highest `moved` of any mark. */
+  #moved: number;
+
+  constructor(database: Database) {
+    const columns = "seq, at, amends, type, sender, message_id, data";
+    this.#database = database;
+    this.#rooms = new StoredRooms(database);
+    this.#appender = new Appender(database, this.#rooms);
+    this.#trimmer = new Trimmer(database, this.#rooms);
+    this.#forward = database.prepare(
+      `SELECT size, ${columns} FROM events WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?`,
+    );
+    this.#backward = database.prepare(
+      `SELECT size, ${columns} FROM events WHERE room = ? AND seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
+    );
+    this.#putSnapshot = database.prepare("INSERT OR REPLACE INTO snapshots (room, seq, data) VALUES (?, ?, ?)");
+    this.#dropSnapshots = database.prepare(
+      `DELETE FROM snapshots WHERE room = ? AND seq <
+       (SELECT min(seq) FROM (SELECT seq FROM snapshots WHERE room = ? ORDER BY seq DESC LIMIT ${SNAPSHOTS_KEPT}))`,
+    );
+    this.#snapshot = database.prepare(
+      "SELECT seq, data FROM snapshots WHERE room = ? AND seq <= ? ORDER BY seq DESC LIMIT 1",
+    );
+    this.#mark = database.prepare("SELECT seq FROM marks WHERE room = ? AND name = ? AND user = ?");
+    this.#setMark = database.prepare(
+      "INSERT OR REPLACE INTO marks (room, name, user, seq, moved) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#marks = database.prepare("SELECT user, seq FROM marks WHERE room = ? AND name = ? ORDER BY seq DESC LIMIT ?");
+    this.#marksOf = database.prepare(
+      `SELECT rooms.name AS room, seq FROM marks JOIN rooms ON rooms.id = marks.room
+       WHERE user = ? AND marks.name = ? ORDER BY moved DESC LIMIT ?`,
+    );
+    const { moved } = database.prepare("SELECT coalesce(max(moved), 0) AS moved FROM marks").get() as { moved: number };
+    this.#moved = moved;
+  }
+
+  /** Commits a batch. When it throws, nothing of the batch is in the file. */
+  commit(batch: Batch): BatchOutcome {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const appended = this.#appender.appendAll(batch.appends, batch.conditions, batch.now);
+      const answers = batch.requests.map((request) => this.#write(request, batch.now));
+      this.#database.exec("COMMIT");
+      return { appended, answers };
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  /** Answers a question. Only a room never seen is written. */
+  answer(request: ReadRequest): unknown {
+    switch (request.kind) {
+      case "read":
+        return this.#read(request.roomId, request.after, request.limit, request.maxBytes);
+      case "readBack":
+        return this.#readBack(request.roomId, request.before, request.limit, request.maxBytes);
+      case "snapshot":
+        return this.#snapshotOf(request.roomId, request.atMost);
+      case "marks": {
+        const room = this.#rooms.find(request.roomId);
+        if (room === undefined) return new Map();
+        return toMap(this.#marks.iterate(room.id, request.name, request.limit), "user");
+      }
+      case "marksOf":
+        return toMap(this.#marksOf.iterate(request.user, request.name, request.limit), "room");
+    }
+  }
+
+  /** Whether a payload was replaced or removed since this was last asked. */
+  takePurged(): boolean {
+    const purged = this.#appender.amended || this.#trimmer.removed;
+    this.#appender.amended = false;
+    this.#trimmer.removed = false;
+    return purged;
+  }
+
+  /**
+   * Moves what was committed into the file itself and empties the write-ahead log, so that no old payload stays there.
+   * False when another program reads the file just now.
+   */
+  checkpoint(): boolean {
+    const row = this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    return row.busy === 0;
+  }
+
+  #write(request: WriteRequest, now: number): unknown {
+    switch (request.kind) {
+      case "heads": {
+        const heads = new Map<string, RoomHead>();
+        for (const roomId of request.roomIds) heads.set(roomId, headOf(this.#rooms.get(roomId)));
+        return heads;
+      }
+      case "trim":
+        return this.#trimmer.trim(request.roomId, request.policy, now);
+      case "putSnapshot": {
+        const { id } = this.#rooms.get(request.roomId);
+        this.#putSnapshot.run(id, request.seq, request.data);
+        this.#dropSnapshots.run(id, id);
+        return undefined;
+      }
+      case "setMark": {
+        const { id } = this.#rooms.get(request.roomId);
+        const mark = this.#mark.get(id, request.name, request.user) as { seq: number } | undefined;
+        if (mark !== undefined && mark.seq >= request.seq) return { seq: mark.seq, moved: false };
+        // Time, so that the order is right over restarts, and counting up within the same millisecond.
+        this.#moved = Math.max(this.#moved + 1, now * 1_000);
+        this.#setMark.run(id, request.name, request.user, request.seq, this.#moved);
+        return { seq: request.seq, moved: true };
+      }
+    }
+  }
+
+  #read(roomId: string, after: number, limit: number, maxBytes: number): PageColumns {
+    const room = this.#rooms.get(roomId);
+    const from = Math.max(after, room.first - 1);
+    const columns: PageColumns["columns"] = [];
+    if (limit > 0 && from < room.head) fill(columns, this.#forward.iterate(room.id, from, limit), maxBytes, false);
+    return { ...headOf(room), columns };
+  }
+
+  #readBack(roomId: string, before: number, limit: number, maxBytes: number): PageColumns {
+    const room = this.#rooms.get(roomId);
+    const to = Math.min(before, room.head + 1);
+    const columns: PageColumns["columns"] = [];
+    if (limit > 0 && to > room.first) {
+      fill(columns, this.#backward.iterate(room.id, to, room.first, limit), maxBytes, true);
+    }
+    return { ...headOf(room), columns };
+  }
+
+  #snapshotOf(roomId: string, atMost: number): Snapshot | null {
+    const room = this.#rooms.find(roomId);
+    if (room === undefined) return null;
+    const row = this.#snapshot.get(room.id, Math.min(atMost, Number.MAX_SAFE_INTEGER)) as
+      | { seq: number; data: string }
+      | undefined;
+    return row === undefined ? null : { epoch: room.epoch, seq: row.seq, data: row.data };
+  }
+
+  #rollBack(): void {
+    this.#rooms.clear();
+    try {
+      this.#database.exec("ROLLBACK");
+    } catch {
+      // SQLite has already rolled back by itself after some errors (disk full, I/O).
+    }
+  }
+}
+
+function headOf(room: StoredRoom): RoomHead {
+  return { epoch: room.epoch, first: room.first, head: room.head };
+}
+
+/** Copies rows into `columns` until the payload is over `maxBytes`, but always the first. */
+function fill(columns: PageColumns["columns"], rows: Iterable<unknown>, maxBytes: number, backward: boolean): void {
+  const found: SqlRow[] = [];
+  let bytes = 0;
+  for (const row of rows as Iterable<SqlRow>) {
+    bytes += row.size as number;
+    if (found.length > 0 && bytes > maxBytes) break;
+    found.push(row);
+  }
+  if (backward) found.reverse();
+  for (const { seq, at, amends, type, sender, message_id, data } of found) {
+    columns.push(seq!, at!, amends!, type!, sender === SERVER ? null : sender!, message_id!, data!);
+  }
+}
+
+function toMap(rows: Iterable<unknown>, key: "user" | "room"): Map<string, number> {
+  const map = new Map<string, number>();
+  for (const row of rows as Iterable<{ user: string; room: string; seq: number }>) map.set(row[key], row.seq);
+  return map;
+}
