@@ -1,0 +1,172 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type Clock, systemClock } from "../protocol/index.ts";
+import type { Logger } from "./logger.ts";
+import { GAUGES, type GaugeName, type Observer } from "./observer.ts";
+
+const PREFIX = "yamabiko_";
+
+/** Failures of one place that are logged within a second; more are only counted. */
+const LOGGED_FAILURES_PER_SECOND = 5;
+
+export interface RegistryOptions {
+  /** Also the process itself: CPU, memory, event loop lag, garbage collection. Default: false. */
+  readonly process?: boolean;
+}
+
+/** Makes a registry of its own, so that two servers in one process do not share numbers. */
+export function createRegistry(options: RegistryOptions = {}): Registry {
+  const registry = new Registry();
+  if (options.process === true) collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  return registry;
+}
+
+/**
+ * An observer that counts into `registry` and logs failures to `logger`.
+ *
+ * No metric has a label for a room, a user or anything else a client can choose, so the number of series is fixed. The
+ * frequent calls are additions; prom-client is only touched when somebody reads.
+ */
+export function createMetricsObserver(registry: Registry, logger: Logger, clock: Clock = systemClock): Observer {
+  const sum = (name: string, help: string): ((by: number) => void) => {
+    let total = 0;
+    new Counter({
+      name: PREFIX + name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(total);
+      },
+    });
+    return (by) => {
+      total += by;
+    };
+  };
+  const sumBy = (name: string, help: string, label: string): ((value: string) => void) => {
+    const totals = new Map<string, number>();
+    new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [value, total] of totals) this.inc({ [label]: value }, total);
+      },
+    });
+    return (value) => void totals.set(value, (totals.get(value) ?? 0) + 1);
+  };
+
+  const open = new Map<string, number>();
+  new Gauge({
+    name: `${PREFIX}connections`,
+    help: "open connections",
+    labelNames: ["transport"],
+    registers: [registry],
+    collect() {
+      for (const [transport, count] of open) this.set({ transport }, count);
+    },
+  });
+  const opened = sumBy("connections_total", "connections opened", "transport");
+  const closed = sumBy("disconnections_total", "connections closed, by close reason", "reason");
+  const received = sum("messages_received_total", "messages received");
+  const receivedBytes = sum("received_bytes_total", "bytes of messages received");
+  const acks = sumBy("acks_total", "acks sent, by result", "result");
+  const deliveries = sum("deliveries_total", "messages handed to a transport, one per reader");
+  const deliveredBytes = sum("delivered_bytes_total", "bytes handed to transports");
+  const flushes = sum("flushes_total", "flushes of a room");
+  const flushedEvents = sum("flushed_events_total", "events flushed, not multiplied by readers");
+  const appends = sum("events_appended_total", "events made durable");
+  const stalled = sum("outbox_paused_total", "readers that became cursors because their socket took no bytes");
+  const catchUps = sumBy("catch_up_reads_total", "pages served to readers that were not live, by source", "source");
+  const lost = sumBy("history_lost_total", "readers told that history is gone, by reason", "reason");
+  const refusals = sumBy("refused_total", "messages and requests refused, by error code", "code");
+  const limits = sumBy("rate_limited_total", "times a limit was hit, by limit", "limit");
+  const failures = sumBy("failures_total", "failures that are not the client's, by place", "where");
+  const flushSeconds = new Histogram({
+    name: `${PREFIX}flush_duration_seconds`,
+    help: "time of one flush of a room",
+    buckets: [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers: [registry],
+  });
+  const appendSeconds = new Histogram({
+    name: `${PREFIX}append_duration_seconds`,
+    help: "time from asking the log to a durable event",
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers: [registry],
+  });
+
+  const readers = new Map<GaugeName, Set<() => number>>();
+  for (const name of Object.keys(GAUGES) as GaugeName[]) {
+    const registered = new Set<() => number>();
+    readers.set(name, registered);
+    new Gauge({
+      name: PREFIX + name,
+      help: GAUGES[name],
+      registers: [registry],
+      collect() {
+        let total = 0;
+        for (const read of registered) total += read();
+        this.set(total);
+      },
+    });
+  }
+
+  const windows = new Map<string, { since: number; count: number }>();
+  const mayLog = (where: string): boolean => {
+    const now = clock.monotonic();
+    const window = windows.get(where);
+    if (window === undefined || now - window.since >= 1000) {
+      if (window !== undefined && window.count > LOGGED_FAILURES_PER_SECOND) {
+        logger.warn({ where, suppressed: window.count - LOGGED_FAILURES_PER_SECOND }, "more failures of the same kind");
+      }
+      windows.set(where, { since: now, count: 1 });
+      return true;
+    }
+    window.count++;
+    return window.count <= LOGGED_FAILURES_PER_SECOND;
+  };
+
+  return {
+    connectionOpened(transport) {
+      open.set(transport, (open.get(transport) ?? 0) + 1);
+      opened(transport);
+    },
+    connectionClosed(transport, reason) {
+      open.set(transport, (open.get(transport) ?? 0) - 1);
+      closed(reason);
+    },
+    messageReceived(bytes) {
+      received(1);
+      receivedBytes(bytes);
+    },
+    acknowledged: acks,
+    delivered(count, bytes) {
+      deliveries(count);
+      deliveredBytes(bytes);
+    },
+    flushed(durationMs, events) {
+      flushes(1);
+      flushedEvents(events);
+      flushSeconds.observe(durationMs / 1000);
+    },
+    appended(durationMs) {
+      appends(1);
+      appendSeconds.observe(durationMs / 1000);
+    },
+    readerStalled: () => stalled(1),
+    caughtUp: catchUps,
+    historyLost: lost,
+    refused: refusals,
+    limited: limits,
+    failure(where, error) {
+      failures(where);
+      if (mayLog(where)) logger.error({ where, err: error }, "failure");
+    },
+    gauge(name, read) {
+      const registered = readers.get(name);
+      registered?.add(read);
+      return () => void registered?.delete(read);
+    },
+  };
+}
