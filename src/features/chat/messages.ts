@@ -1,0 +1,62 @@
+import { YamabikoError } from "../../protocol/index.ts";
+import { type Context, type Draft, message } from "../../session/namespace.ts";
+import type { PayloadSchemas } from "./schemas.ts";
+import { findMessage, isDeleted, refuseDeleted } from "./stored-message.ts";
+
+/** The messages that write, change and delete (CHAT-1, CHAT-2). */
+export function createMessages(schemas: PayloadSchemas) {
+  return {
+    send_message: message({ payload: schemas.send_message, handle: handleSendMessage }),
+    edit_message: message({ payload: schemas.edit_message, handle: handleEditMessage }),
+    delete_message: message({ payload: schemas.delete_message, handle: handleDeleteMessage }),
+  };
+}
+
+interface Sent {
+  content: string;
+  replyTo?: number | null | undefined;
+  mentions?: string[] | undefined;
+}
+
+async function handleSendMessage(context: Context, { content, replyTo = null, mentions = [] }: Sent): Promise<Draft> {
+  if (replyTo !== null) await findMessage(context.room, replyTo, "replyTo");
+  const { user } = context;
+  context.state("typing").remove(user.id);
+  return context.event("new_message", {
+    id: context.messageId ?? crypto.randomUUID(),
+    userId: user.id,
+    userName: user.name,
+    content,
+    replyTo,
+    mentions: [...new Set(mentions)],
+  });
+}
+
+async function handleEditMessage(context: Context, { seq, content }: { seq: number; content: string }): Promise<Draft> {
+  const { event, payload } = await findMessage(context.room, seq);
+  if (event.sender !== context.user.id) {
+    throw new YamabikoError("access_denied", "Only its author may edit a message.");
+  }
+  refuseDeleted(payload);
+  const editedAt = context.now;
+  return context.event(
+    "message_edited",
+    { seq, content, userId: context.user.id, editedAt },
+    { amend: { seq, expectData: event.data, data: { ...payload, content, editedAt } } },
+  );
+}
+
+async function handleDeleteMessage(context: Context, { seq }: { seq: number }): Promise<Draft | undefined> {
+  const { event, payload } = await findMessage(context.room, seq);
+  if (event.sender !== context.user.id && !(await context.can("admin"))) {
+    throw new YamabikoError("access_denied", "Only its author or an admin may delete a message.");
+  }
+  // What was asked for is already so: a second deletion, or a repeated one, is a plain ack and no event.
+  if (isDeleted(payload)) return undefined;
+  const { reactions: _reactions, editedAt: _editedAt, ...rest } = payload;
+  return context.event(
+    "message_deleted",
+    { seq, userId: context.user.id },
+    { amend: { seq, expectData: event.data, data: { ...rest, content: null, deleted: true, mentions: [] } } },
+  );
+}

@@ -1,0 +1,2 @@
+/** The namespaces that come with the server. */
+export * from "./chat/chat.ts";
