@@ -1,0 +1,474 @@
+import { type Clock, systemClock } from "../protocol/clock.ts";
+import type { Envelope } from "../protocol/envelope.ts";
+import { YamabikoError } from "../protocol/errors.ts";
+import { type ClientCodec, jsonClientCodec } from "./codec.ts";
+import { type ClientStatus, Connection, type TokenSource, type Welcome } from "./connection.ts";
+import type { Contract, ContractOf, Contracts } from "./contract.ts";
+import { Emitter, type Listener } from "./emitter.ts";
+import type { AckPayload, OutboxMessage, OutgoingMessage } from "./message.ts";
+import { newMessageId } from "./message-id.ts";
+import { Outbox } from "./outbox.ts";
+import type { OutboxStorage } from "./outbox-storage.ts";
+import { backoffMs } from "./reconnect.ts";
+import { ClientRoom, type HistoryLost, type JoinedRoom, type JoinOptions, type Room } from "./room.ts";
+import type { TransportName } from "./transports/transport.ts";
+import { type WebSocketConstructor, webSocketTransport } from "./transports/websocket.ts";
+
+/** Options of {@link createClient}. */
+export interface ClientOptions {
+  /** A token, or where to get one at every attempt and 60 s before it expires. Default: none, a guest. */
+  token?: TokenSource | undefined;
+  /** The wait before the first reconnect, ms; doubles with every attempt, × 0.5 to 1. Default 1000. */
+  reconnectInterval?: number | undefined;
+  /** The longest wait, ms. Default 30,000. */
+  maxReconnectInterval?: number | undefined;
+  /** After as many failed attempts in a row it gives up. Default: never. */
+  maxReconnectAttempts?: number | undefined;
+  /** A message not acked after this time is sent again, ms. Default 5000. */
+  ackTimeoutMs?: number | undefined;
+  /** After this silence the client pings, ms. Default: what the server says in `welcome`. */
+  heartbeatMs?: number | undefined;
+  /** As many messages are kept, failed ones included; beyond it `send` fails with `unavailable`. Default 1000. */
+  outboxLimit?: number | undefined;
+  /** Where the outbox survives a reload, e.g. `webStorage(sessionStorage, "outbox")`. Default: nowhere. */
+  storage?: OutboxStorage | undefined;
+  /** Default JSON; `msgpack()` comes from `yamabiko/client/msgpack`. */
+  codec?: ClientCodec | undefined;
+  /** Default: the global one. */
+  WebSocket?: WebSocketConstructor | undefined;
+  /** For tests. */
+  clock?: Clock | undefined;
+  /** For tests: 0 inclusive to 1 exclusive. */
+  random?: (() => number) | undefined;
+  /** Connect at once. Default true. */
+  autoConnect?: boolean | undefined;
+}
+
+/** The local events of a client, and what their listeners get. */
+export interface ClientLocalEvents {
+  status: ClientStatus;
+  connected: Welcome;
+  /** A connection ended, or the client gave up. */
+  disconnected: { code: number; reason: string; willReconnect: boolean };
+  /** The next attempt is in `delayMs`. */
+  reconnecting: { attempt: number; delayMs: number };
+  /** Anything refused or broken that no promise and no room's listener told. Without a listener it is printed with `console.error`. */
+  error: YamabikoError;
+  /** The list of unacked messages, or the state of one, changed. */
+  outbox: undefined;
+}
+
+/** What a listener of a client gets. */
+export type ClientListener<Name extends string> = Name extends keyof ClientLocalEvents
+  ? (payload: ClientLocalEvents[Name]) => void
+  : (payload: unknown, envelope: Envelope) => void;
+
+/** A client of one server: one connection, any number of rooms. */
+export interface Client<All extends Contracts = Contracts> {
+  readonly status: ClientStatus;
+  /** Who the server says we are; null before the first `welcome`. */
+  readonly user: { readonly id: string; readonly name: string } | null;
+  /** Round trip of the last ping, ms. */
+  readonly latencyMs: number | null;
+  readonly transport: TransportName;
+  /** Attempts since the last connection that lasted 2 s; 0 while connected. */
+  readonly attempts: number;
+  /** When the next attempt starts, ms since 1970; null unless `waiting`. */
+  readonly retryAt: number | null;
+  /** All messages that are not acked, oldest first. */
+  readonly outbox: readonly OutgoingMessage[];
+  /**
+   * Adds a listener for a local event, for an envelope type (of any room or none), or for `*` (every envelope, also acks and
+   * pongs). Returns the function that removes it.
+   */
+  on<Name extends string>(name: Name | keyof ClientLocalEvents, run: ClientListener<Name>): () => void;
+  /** As `on`, for the next one only. */
+  once<Name extends string>(name: Name | keyof ClientLocalEvents, run: ClientListener<Name>): () => void;
+  off<Name extends string>(name: Name | keyof ClientLocalEvents, run: ClientListener<Name>): void;
+  /** Joins a room, now or as soon as connected. The same room gives the same handle, and the first options count. */
+  join<RoomId extends string>(roomId: RoomId, options?: JoinOptions): Room<ContractOf<All, RoomId>>;
+  join<C extends Contract>(roomId: string, options?: JoinOptions): Room<C>;
+  /** Sends a message that belongs to no joined room. A refusal is reported as `error`. */
+  emit(type: string, payload?: unknown): void;
+  /** As `emit`, giving the ack; see `room.emitWithAck`. */
+  emitWithAck(type: string, payload?: unknown, options?: { timeoutMs?: number }): Promise<AckPayload>;
+  /** Connects, or tries at once when waiting. */
+  connect(): void;
+  /** Ends the connection; rooms and outbox stay, and go on after `connect()`. */
+  disconnect(): void;
+  /** Ends everything: rooms are left, what waits for an ack rejects with `unavailable`, listeners are removed. */
+  close(): void;
+  /** Drops the connection as the network would. For demonstrations and tests. */
+  cut(): void;
+}
+
+/** Names an envelope from the server must not raise, whatever a namespace calls its types. */
+const LOCAL: ReadonlySet<string> = new Set([
+  "status",
+  "connected",
+  "disconnected",
+  "reconnecting",
+  "error",
+  "outbox",
+] satisfies (keyof ClientLocalEvents)[]);
+
+/** A volatile message is dropped while as many bytes wait in the socket. */
+const VOLATILE_BACKLOG_BYTES = 64 * 1024;
+const JOIN_BACKOFF = { intervalMs: 500, maxMs: 30_000 };
+
+/** Makes a client and, unless `autoConnect` is false, connects it. */
+export function createClient<All extends Contracts = Contracts>(url: string, options: ClientOptions = {}): Client<All> {
+  return new YamabikoClient(url, options) as unknown as Client<All>;
+}
+
+class YamabikoClient {
+  user: Welcome["user"] | null = null;
+  readonly #rooms = new Map<string, ClientRoom>();
+  /** `join_room`s of this connection that are not answered, by room: an answer counts only when it is to the last. */
+  readonly #asked = new Map<string, number>();
+  readonly #joins = new Map<string, ClientRoom>();
+  readonly #emitter = new Emitter((thrown) => this.#report(thrown));
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  #messageBytes: number | null = null;
+  #ended = false;
+
+  constructor(url: string, options: ClientOptions) {
+    const { clock = systemClock, random = Math.random, codec = jsonClientCodec } = options;
+    const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+    this.#clock = clock;
+    this.#random = random;
+    this.#connection = new Connection(
+      {
+        url,
+        token: options.token,
+        transport: webSocketTransport(WebSocket, codec),
+        reconnectInterval: options.reconnectInterval ?? 1000,
+        maxReconnectInterval: options.maxReconnectInterval ?? 30_000,
+        maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
+        heartbeatMs: options.heartbeatMs,
+        clock,
+        random,
+      },
+      {
+        opened: () => this.#opened(),
+        received: (envelope) => this.#received(envelope),
+        welcomed: (welcome) => this.#welcomed(welcome),
+        lost: () => this.#lost(),
+        tell: (name, payload) => this.#emitter.emit(name, payload),
+        report: (error) => this.#report(error),
+      },
+    );
+    this.#outbox = new Outbox({
+      clock,
+      random,
+      ackTimeoutMs: options.ackTimeoutMs ?? 5000,
+      limit: options.outboxLimit ?? 1000,
+      storage: options.storage,
+      mayWrite: (roomId, restored) => this.#mayWrite(roomId, restored),
+      messageBytes: () => this.#messageBytes,
+      write: (envelope) => this.#connection.send([envelope]),
+      timedOut: () => this.#connection.probe(),
+      changed: (roomId) => {
+        if (roomId !== null) this.#rooms.get(roomId)?.outboxChanged();
+        this.#emitter.emit("outbox");
+      },
+      report: (thrown) => this.#report(thrown),
+    });
+    if (options.autoConnect !== false) this.connect();
+  }
+
+  get status(): ClientStatus {
+    return this.#connection.status;
+  }
+
+  get latencyMs(): number | null {
+    return this.#connection.latencyMs;
+  }
+
+  get transport(): TransportName {
+    return this.#connection.transport;
+  }
+
+  get attempts(): number {
+    return this.#connection.attempts;
+  }
+
+  get retryAt(): number | null {
+    return this.#connection.retryAt;
+  }
+
+  get outbox(): readonly OutgoingMessage[] {
+    return this.#outbox.list();
+  }
+
+  on(name: string, run: Listener): () => void {
+    return this.#emitter.on(name, run);
+  }
+
+  once(name: string, run: Listener): () => void {
+    return this.#emitter.on(name, run, true);
+  }
+
+  off(name: string, run: Listener): void {
+    this.#emitter.off(name, run);
+  }
+
+  join(name: string, options: JoinOptions = {}): ClientRoom {
+    const roomId = fullRoomId(name);
+    const known = this.#rooms.get(roomId);
+    if (known !== undefined && known.status !== "failed") return known;
+    const room: ClientRoom = new ClientRoom(roomId, options, {
+      report: (thrown) => this.#report(thrown),
+      post: (type, payload, to, kept, messageId) => this.#post(type, payload, to, kept, messageId, room),
+      postWithAck: (type, payload, to, timeoutMs) =>
+        this.#withTimeout(this.#post(type, payload, to, false, undefined, room), timeoutMs),
+      outbox: (of) => this.#outbox.list(of),
+      volatile: (type, payload) => {
+        const writable = this.#connection.open && this.#connection.backlogBytes <= VOLATILE_BACKLOG_BYTES;
+        if (writable) this.#connection.send([{ type, payload }]);
+        return writable;
+      },
+      leave: (left) => this.#leave(left),
+    });
+    if (this.#ended) room.end();
+    else {
+      this.#rooms.set(roomId, room);
+      this.#ask(room);
+    }
+    return room;
+  }
+
+  emit(type: string, payload?: unknown): void {
+    const to = roomIdOf(payload);
+    // What a Socket.IO habit writes: a room joined this way must come back after a drop like any other.
+    if (to !== null && type === "join_room")
+      return void this.join(to, typeof payload === "object" ? { ...payload } : {});
+    if (to !== null && type === "leave_room") return this.#rooms.get(to)?.leave();
+    this.#post(type, payload, to, false).ack.catch((error: unknown) => this.#report(error));
+  }
+
+  emitWithAck(type: string, payload?: unknown, options?: { timeoutMs?: number }): Promise<AckPayload> {
+    return this.#withTimeout(this.#post(type, payload, roomIdOf(payload), false), options?.timeoutMs);
+  }
+
+  connect(): void {
+    if (!this.#ended) this.#connection.connect();
+  }
+
+  disconnect(): void {
+    this.#connection.disconnect();
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#connection.disconnect();
+    this.#outbox.close();
+    for (const room of [...this.#rooms.values()]) room.end();
+    this.#rooms.clear();
+    this.#emitter.clear();
+  }
+
+  cut(): void {
+    this.#connection.cut();
+  }
+
+  #opened(): void {
+    for (const room of this.#rooms.values()) if (room.status !== "failed") this.#ask(room);
+    this.#outbox.flush();
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.user = welcome.user;
+    this.#messageBytes = welcome.limits?.messageBytes ?? null;
+    this.#emitter.emit("connected", welcome);
+    this.#outbox.flush();
+  }
+
+  #lost(): void {
+    this.#asked.clear();
+    this.#joins.clear();
+    for (const room of this.#rooms.values()) room.suspend();
+    this.#outbox.suspend();
+  }
+
+  #received(envelope: Envelope): void {
+    try {
+      this.#dispatch(envelope);
+    } catch (thrown) {
+      this.#report(thrown);
+    }
+  }
+
+  #dispatch(envelope: Envelope): void {
+    const { type, roomId, messageId, seq } = envelope;
+    const payload = envelope.payload as Record<string, unknown>;
+    if (type === "batch") {
+      for (const inner of envelope.payload as Envelope[]) this.#received(inner);
+      return;
+    }
+    const of = roomId ?? (typeof payload?.roomId === "string" ? payload.roomId : undefined);
+    const room = of === undefined ? undefined : this.#rooms.get(of);
+    if (type === "ack" && messageId !== undefined) this.#acked(messageId, payload);
+    else if (type === "error") this.#refused(YamabikoError.fromWire(payload));
+    else if (type === "joined_room" && of !== undefined) {
+      // Ignored when it answers an earlier `join_room` than the last.
+      if (!this.#answered(of) || room === undefined) return;
+      room.enter(envelope.payload as JoinedRoom);
+    } else if (type === "left_room" && room?.live) {
+      this.#rooms.delete(room.roomId);
+      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The server ended the room."), false);
+      room.end(payload);
+    } else if (type === "history_lost" && room?.live) room.skip(envelope.payload as HistoryLost);
+    else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
+
+    if (seq !== undefined && roomId !== undefined) {
+      const acceptance = room?.accept(seq) ?? "ignored";
+      if (acceptance === "gap") this.#gap(room!, seq);
+      if (acceptance !== "applied") return;
+    }
+    if (room?.live) room.deliver(envelope);
+    if (!LOCAL.has(type)) this.#emitter.emit(type, envelope.payload, envelope);
+    this.#emitter.emit("*", envelope.payload, envelope);
+    if (messageId !== undefined && seq === undefined && type !== "ack") {
+      this.#connection.send([{ type: "ack", messageId, payload: { success: true } }]);
+    }
+  }
+
+  #acked(messageId: string, payload: Record<string, unknown>): void {
+    const error = payload.success === true ? null : YamabikoError.fromWire(payload.error as undefined);
+    if (this.#connection.acked(messageId, error, payload)) return;
+    const room = this.#joins.get(messageId);
+    if (room !== undefined) {
+      this.#joins.delete(messageId);
+      if (error === null || !this.#answered(room.roomId) || this.#rooms.get(room.roomId) !== room) return;
+      if (isAboutTheConnection(error)) return this.#refused(error);
+      if (error.retryable) return this.#askLater(room, error.retryAfterMs);
+      room.refuse(error);
+      this.#outbox.failRoom(room.roomId, error, true);
+    } else if (error === null) this.#outbox.accept(messageId, payload as AckPayload);
+    else {
+      const message = this.#outbox.find(messageId);
+      const joining = message?.roomId != null && this.#rooms.get(message.roomId)?.status === "joining";
+      // Refused because its join was, and that is being tried again; or because of the token, not of itself.
+      const hold = isAboutTheConnection(error) || (error.code === "not_joined" && joining);
+      if (message !== undefined) this.#outbox.refuse(message, error, hold);
+      if (isAboutTheConnection(error)) this.#refused(error);
+    }
+  }
+
+  #refused(error: YamabikoError): void {
+    if (isAboutTheConnection(error) && this.status === "connecting") this.#connection.refused(error);
+    else this.#report(error);
+  }
+
+  /** Notes that a `join_room` was answered; true when it was the last one under way. */
+  #answered(roomId: string): boolean {
+    const left = (this.#asked.get(roomId) ?? 0) - 1;
+    this.#asked.set(roomId, Math.max(left, 0));
+    return left === 0;
+  }
+
+  #ask(room: ClientRoom): void {
+    room.live = false;
+    if (!this.#connection.open) return;
+    const messageId = newMessageId();
+    room.asked = true;
+    this.#asked.set(room.roomId, (this.#asked.get(room.roomId) ?? 0) + 1);
+    this.#joins.set(messageId, room);
+    this.#connection.send([{ type: "join_room", payload: room.joinPayload(), messageId }]);
+  }
+
+  #askLater(room: ClientRoom, retryAfterMs?: number): void {
+    room.suspend();
+    const attempt = ++room.failures;
+    const delayMs = retryAfterMs ?? backoffMs(attempt, { ...JOIN_BACKOFF, random: this.#random });
+    this.#clock.setTimer(() => {
+      if (this.#rooms.get(room.roomId) !== room || room.asked || !this.#connection.open) return;
+      this.#ask(room);
+      this.#outbox.flush(room.roomId);
+    }, delayMs);
+  }
+
+  /** RES-4: an event is missing. Nothing after it is believed; the log is read again from the cursor. */
+  #gap(room: ClientRoom, seq: number): void {
+    room.fault(
+      new YamabikoError("internal", `${room.roomId}: event ${seq} came where ${room.seq + 1} was due; joining again.`),
+    );
+    if (room.status !== "joined") return; // the listener left it
+    if (room.failures > 0) return this.#askLater(room);
+    room.failures = 1;
+    this.#ask(room);
+  }
+
+  #leave(room: ClientRoom): void {
+    if (this.#rooms.get(room.roomId) === room) {
+      this.#rooms.delete(room.roomId);
+      this.#connection.send([{ type: "leave_room", payload: { roomId: room.roomId } }]);
+      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room was left."), false);
+    }
+    room.end();
+  }
+
+  #mayWrite(roomId: string | null, restored: boolean): boolean {
+    if (!this.#connection.open) return false;
+    const room = roomId === null ? undefined : this.#rooms.get(roomId);
+    return room === undefined ? roomId === null || !restored : room.asked;
+  }
+
+  #post(
+    type: string,
+    payload: unknown,
+    roomId: string | null,
+    kept: boolean,
+    messageId?: string,
+    room?: ClientRoom,
+  ): OutboxMessage {
+    const message = this.#outbox.add(type, payload, roomId, kept, messageId);
+    const over = this.#ended || room?.status === "failed" || room?.status === "left";
+    if (over) this.#outbox.refuse(message, new YamabikoError("not_joined", "The room is not joined."), false);
+    return message;
+  }
+
+  #withTimeout(message: OutgoingMessage, timeoutMs: number | undefined): Promise<AckPayload> {
+    if (timeoutMs === undefined) return message.ack;
+    const timer = this.#clock.setTimer(() => message.discard(), timeoutMs);
+    return message.ack.finally(() => timer.cancel());
+  }
+
+  /** Tells what no promise tells. What a listener threw, and nobody listens for, ends up where uncaught errors do. */
+  #report(thrown: unknown): void {
+    const error =
+      thrown instanceof YamabikoError
+        ? thrown
+        : new YamabikoError("internal", `A listener or a storage failed: ${String(thrown)}`, { cause: thrown });
+    let heard = false;
+    if (!this.#reporting) {
+      this.#reporting = true;
+      heard = this.#emitter.emit("error", error);
+      this.#reporting = false;
+    }
+    if (!heard && !this.#ended) console.error(error);
+  }
+
+  #reporting = false;
+}
+
+/** Refusals that say nothing about the message: it is good as soon as we are known again. */
+function isAboutTheConnection(error: YamabikoError): boolean {
+  return error.code === "unauthenticated" || error.code === "token_expired";
+}
+
+/** The full form of a room's name (ENV-4); whether it is a good one, the server says. */
+function fullRoomId(name: string): string {
+  return name.includes(":") ? name : `chat:${name}`;
+}
+
+/** The room a payload addresses (ENV-3). */
+function roomIdOf(payload: unknown): string | null {
+  const named = typeof payload === "string" ? payload : (payload as { roomId?: unknown } | null | undefined)?.roomId;
+  return typeof named === "string" ? fullRoomId(named) : null;
+}

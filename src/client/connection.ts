@@ -1,0 +1,346 @@
+import type { Clock, Timer } from "../protocol/clock.ts";
+import { CLOSE_CODES, mayReconnect } from "../protocol/close-codes.ts";
+import type { Envelope } from "../protocol/envelope.ts";
+import { YamabikoError } from "../protocol/errors.ts";
+import { Heartbeat, PING_DEADLINE_MS } from "./heartbeat.ts";
+import { newMessageId } from "./message-id.ts";
+import { backoffMs } from "./reconnect.ts";
+import type { ClientTransport, TransportLink, TransportName } from "./transports/transport.ts";
+import { watchWake } from "./wake.ts";
+
+/**
+ * `connecting`: an attempt is under way. `connected`: the server said `welcome`. `waiting`: the next attempt comes by
+ * itself. `closed`: nothing happens until `connect()`.
+ */
+export type ClientStatus = "connecting" | "connected" | "waiting" | "closed";
+
+/** A token, or a function that is asked for one at every attempt and before it expires; null means a guest. */
+export type TokenSource = string | null | (() => string | null | Promise<string | null>);
+
+/** The payload of `welcome` (CON-4). */
+export interface Welcome {
+  connectionId: string;
+  user: { id: string; name: string };
+  guest: boolean;
+  protocol: string;
+  server: string;
+  heartbeatMs: number;
+  limits: { messageBytes: number; rooms: number };
+  /** When the token expires by the server's clock, ms since 1970. */
+  expiresAt?: number;
+}
+
+/** How a connection behaves. */
+export interface ConnectionSettings {
+  readonly url: string;
+  readonly token: TokenSource | undefined;
+  readonly transport: ClientTransport;
+  readonly reconnectInterval: number;
+  readonly maxReconnectInterval: number;
+  readonly maxReconnectAttempts: number;
+  readonly heartbeatMs: number | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** What a connection tells its client. */
+export interface ConnectionHost {
+  /** The link takes envelopes; what this returns goes behind `authenticate`. */
+  opened(): void;
+  received(envelope: Envelope): void;
+  welcomed(welcome: Welcome): void;
+  /** The link is gone; nothing said on it can be answered any more. */
+  lost(): void;
+  /** A local event for the application. */
+  tell(name: "status" | "disconnected" | "reconnecting", payload: unknown): void;
+  report(error: YamabikoError): void;
+}
+
+/** From the start of an attempt to `welcome`, ms: the server takes 10 s for the handshake and 5 s for the token. */
+const CONNECT_TIMEOUT_MS = 15_000;
+/** A connection that lasted this long was a good one, ms: the next attempt is the first again. */
+const STABLE_MS = 2_000;
+/** How long a socket has to prove itself after the device woke, ms. */
+const WAKE_DEADLINE_MS = 3_000;
+/** How long before its expiry a token is renewed, ms. */
+const REFRESH_AHEAD_MS = 60_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** What browsers report when a link broke without a goodbye. */
+const ABNORMAL = 1006;
+
+/** One client's way to the server: a link at a time, kept up with backoff, authenticated, and watched for silence. */
+export class Connection {
+  status: ClientStatus = "closed";
+  retryAt: number | null = null;
+  latencyMs: number | null = null;
+  readonly #settings: ConnectionSettings;
+  readonly #host: ConnectionHost;
+  #link: TransportLink | null = null;
+  #open = false;
+  /** Counts links, so that what an old one still says, and a token that comes too late, is recognised. */
+  #generation = 0;
+  #attempts = 0;
+  /** Runs while connecting (the deadline) and while waiting (the next attempt). */
+  #timer: Timer | null = null;
+  #refresh: Timer | null = null;
+  #heartbeat: Heartbeat | null = null;
+  #welcomedAt: number | null = null;
+  #expiresAt = 0;
+  #authId: string | null = null;
+  #authError: YamabikoError | null = null;
+  #tokenRetried = false;
+  #comeBackInMs: number | null = null;
+  #stopWake: (() => void) | null = null;
+
+  constructor(settings: ConnectionSettings, host: ConnectionHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  get transport(): TransportName {
+    return this.#settings.transport.name;
+  }
+
+  /** Attempts since the last good connection; 0 while connected. */
+  get attempts(): number {
+    return this.status === "connected" ? 0 : this.#attempts;
+  }
+
+  /** Bytes the network has not taken yet. */
+  get backlogBytes(): number {
+    return this.#link?.backlogBytes ?? 0;
+  }
+
+  /** Whether the link takes envelopes. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  connect(): void {
+    if (this.status !== "closed" && this.status !== "waiting") return;
+    this.#attempts = 0;
+    this.#tokenRetried = false;
+    this.#stopWake ??= watchWake({
+      woke: () => this.#wake(),
+      wentOffline: () => this.#heartbeat?.probe(PING_DEADLINE_MS),
+    });
+    this.#start();
+  }
+
+  /** Ends it politely; stays down until `connect`. */
+  disconnect(): void {
+    if (this.status === "closed") return;
+    this.#end(1000, "", false);
+  }
+
+  /** Drops the link as if the network had failed. */
+  cut(): void {
+    if (this.#link !== null) this.#lost(ABNORMAL, "cut");
+  }
+
+  send(envelopes: readonly Envelope[]): void {
+    if (this.#open) this.#link?.send(envelopes);
+  }
+
+  /** Silence is suspicious: an ack is overdue. */
+  probe(): void {
+    this.#heartbeat?.probe();
+  }
+
+  /** The answer to `authenticate`; false when the ack is another's. */
+  acked(messageId: string, error: YamabikoError | null, payload: { expiresAt?: unknown }): boolean {
+    if (messageId !== this.#authId) return false;
+    this.#authId = null;
+    if (error === null) {
+      if (this.#welcomedAt !== null && typeof payload.expiresAt === "number") {
+        this.#expireAt(payload.expiresAt, undefined);
+      }
+    } else if (this.#welcomedAt === null) this.refused(error);
+    else {
+      this.#host.report(error);
+      this.#planRefresh();
+    }
+    return true;
+  }
+
+  /** The server does not know us, or no longer: an error without a message before `welcome`. */
+  refused(error: YamabikoError): void {
+    if (error.retryable) return this.#lost(CLOSE_CODES.try_later.code, error.message);
+    this.#authError = error;
+    const { unauthenticated, forbidden } = CLOSE_CODES;
+    this.#lost(error.code === "access_denied" ? forbidden.code : unauthenticated.code, error.message);
+  }
+
+  #start(): void {
+    const generation = ++this.#generation;
+    const { clock, token, transport, url } = this.#settings;
+    this.#timer?.cancel();
+    this.#timer = clock.setTimer(() => this.#lost(ABNORMAL, "The server did not answer in time."), CONNECT_TIMEOUT_MS);
+    this.retryAt = null;
+    this.#become("connecting");
+    const current = (): boolean => generation === this.#generation;
+    const open = async (): Promise<void> => {
+      let given: string | null = null;
+      try {
+        given = (await (typeof token === "function" ? token() : token)) ?? null;
+      } catch (thrown) {
+        if (!current()) return;
+        this.#host.report(new YamabikoError("unavailable", "The token could not be had.", { cause: thrown }));
+        return this.#lost(ABNORMAL, "No token.");
+      }
+      if (!current()) return;
+      this.#link = transport.open(
+        { url, token: given },
+        {
+          opened: () => current() && this.#opened(given),
+          received: (value) => current() && this.#received(value),
+          alive: () => current() && this.#heartbeat?.heard(),
+          closed: (code, reason) => current() && this.#lost(code, reason),
+        },
+      );
+    };
+    void open();
+  }
+
+  #opened(token: string | null): void {
+    this.#open = true;
+    if (token !== null) this.#authenticate(token);
+    this.#host.opened();
+  }
+
+  #authenticate(token: string): void {
+    this.#authId = newMessageId();
+    this.send([{ type: "authenticate", payload: { token }, messageId: this.#authId }]);
+  }
+
+  #received(value: unknown): void {
+    this.#heartbeat?.heard();
+    const envelope = value as Envelope;
+    if (typeof envelope?.type !== "string") {
+      return this.#host.report(new YamabikoError("invalid_message", "The server sent something that is no envelope."));
+    }
+    const payload = envelope.payload as Record<string, unknown>;
+    if (envelope.type === "welcome") this.#welcomed(envelope.payload as Welcome, envelope.timestamp);
+    else if (envelope.type === "pong" && typeof payload?.t === "number") {
+      this.latencyMs = Math.round(this.#settings.clock.monotonic() - payload.t);
+    } else if (envelope.type === "server_closing") this.#comeBackInMs = Number(payload?.reconnectInMs) || 0;
+    this.#host.received(envelope);
+  }
+
+  #welcomed(welcome: Welcome, timestamp: string | undefined): void {
+    const { clock, heartbeatMs } = this.#settings;
+    this.#timer?.cancel();
+    this.#welcomedAt = clock.monotonic();
+    this.#tokenRetried = false;
+    this.#heartbeat?.stop();
+    this.#heartbeat = new Heartbeat({
+      clock,
+      intervalMs: heartbeatMs ?? welcome.heartbeatMs,
+      ping: (payload) => this.send([{ type: "ping", payload }]),
+      dead: () => this.#lost(CLOSE_CODES.heartbeat_timeout.code, "The server is silent.", true),
+    });
+    this.#heartbeat.probe();
+    if (typeof welcome.expiresAt === "number") this.#expireAt(welcome.expiresAt, timestamp);
+    this.#host.welcomed(welcome);
+    this.#become("connected");
+  }
+
+  /** Reckons with the server's clock where it told the time: the device's may be hours off. */
+  #expireAt(expiresAt: number, timestamp: string | undefined): void {
+    const now = this.#settings.clock.now();
+    const serverNow = timestamp === undefined ? now : Date.parse(timestamp) || now;
+    this.#expiresAt = this.#settings.clock.monotonic() + expiresAt - serverNow;
+    this.#planRefresh();
+  }
+
+  #planRefresh(): void {
+    const { clock, token } = this.#settings;
+    this.#refresh?.cancel();
+    const leftMs = this.#expiresAt - clock.monotonic();
+    // An expired token is not renewed here: the server closes with 4401 and the next attempt asks for a new one.
+    if (typeof token !== "function" || leftMs <= 0) return;
+    const generation = this.#generation;
+    const refresh = async (): Promise<void> => {
+      try {
+        const fresh = await token();
+        if (generation !== this.#generation) return;
+        if (fresh !== null) return this.#authenticate(fresh);
+      } catch (thrown) {
+        if (generation !== this.#generation) return;
+        this.#host.report(new YamabikoError("unavailable", "The token could not be had.", { cause: thrown }));
+      }
+      this.#planRefresh();
+    };
+    const delayMs = Math.max(leftMs - REFRESH_AHEAD_MS, leftMs / 2, 1000);
+    this.#refresh = clock.setTimer(() => void refresh(), Math.min(delayMs, LONGEST_TIMER_MS));
+  }
+
+  #wake(): void {
+    if (this.status === "waiting") this.#start();
+    else this.#heartbeat?.probe(WAKE_DEADLINE_MS);
+  }
+
+  /** The link failed. `soon`: it had been silent for long already, so the first attempt need not wait. */
+  #lost(code: number, reason: string, soon = false): void {
+    const renew = code === CLOSE_CODES.unauthenticated.code && typeof this.#settings.token === "function";
+    const again = mayReconnect(code) || (renew && !this.#tokenRetried);
+    if (renew) this.#tokenRetried = true;
+    this.#end(code, reason, again, soon);
+  }
+
+  #end(code: number, reason: string, again: boolean, soon = false): void {
+    const { clock, maxReconnectAttempts, reconnectInterval, maxReconnectInterval, random } = this.#settings;
+    const link = this.#link;
+    const wasConnected = this.#welcomedAt !== null;
+    if (wasConnected && clock.monotonic() - this.#welcomedAt! >= STABLE_MS) this.#attempts = 0;
+    const error = this.#authError;
+    const comeBackInMs = this.#comeBackInMs;
+    this.#generation++;
+    this.#link = this.#authId = this.#authError = this.#comeBackInMs = this.#welcomedAt = this.latencyMs = null;
+    this.#open = false;
+    this.#timer?.cancel();
+    this.#refresh?.cancel();
+    this.#heartbeat?.stop();
+    this.#heartbeat = null;
+    const attempt = this.#attempts + 1;
+    const willReconnect = again && attempt <= maxReconnectAttempts;
+    if (again) link?.drop();
+    else link?.close(1000, "");
+    this.#host.lost();
+    const told = { code, reason, willReconnect };
+    if (willReconnect) {
+      this.#attempts = attempt;
+      const delayMs =
+        comeBackInMs ??
+        (soon && attempt === 1
+          ? 0
+          : backoffMs(attempt, { intervalMs: reconnectInterval, maxMs: maxReconnectInterval, random }));
+      this.retryAt = clock.now() + delayMs;
+      this.#timer = clock.setTimer(() => this.#start(), delayMs);
+      const generation = this.#generation;
+      this.#become("waiting");
+      if (wasConnected) this.#host.tell("disconnected", told);
+      if (generation === this.#generation && this.status === "waiting") {
+        this.#host.tell("reconnecting", { attempt, delayMs });
+      }
+      return;
+    }
+    this.retryAt = null;
+    this.#stopWake?.();
+    this.#stopWake = null;
+    this.#become("closed");
+    this.#host.tell("disconnected", told);
+    if (again) this.#host.report(new YamabikoError("unavailable", "The server could not be reached."));
+    else if (error !== null) this.#host.report(error);
+    else if (code === CLOSE_CODES.unauthenticated.code || code === CLOSE_CODES.forbidden.code) {
+      const denied = code === CLOSE_CODES.forbidden.code;
+      this.#host.report(new YamabikoError(denied ? "access_denied" : "unauthenticated", reason || "Refused."));
+    }
+  }
+
+  #become(status: ClientStatus): void {
+    if (this.status === status) return;
+    this.status = status;
+    this.#host.tell("status", status);
+  }
+}

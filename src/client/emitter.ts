@@ -1,0 +1,61 @@
+/** What a listener is, before its name gives it types. */
+export type Listener = (payload: never, envelope: never) => void;
+
+interface Entry {
+  readonly run: (payload: unknown, envelope: unknown) => void;
+  readonly once: boolean;
+}
+
+/**
+ * Named listeners. They run in the order they were added. One that throws stops neither the others nor the caller: what
+ * it threw goes to `onThrow`. Listeners added or removed during an `emit` count from the next one.
+ */
+export class Emitter {
+  readonly #entries = new Map<string, readonly Entry[]>();
+  readonly #onThrow: (thrown: unknown) => void;
+
+  constructor(onThrow: (thrown: unknown) => void) {
+    this.#onThrow = onThrow;
+  }
+
+  /** Adds a listener; returns the function that removes it again. */
+  on(name: string, run: Listener, once = false): () => void {
+    const entry: Entry = { run: run as Entry["run"], once };
+    this.#entries.set(name, [...this.#list(name), entry]);
+    return () => this.#keep(name, (other) => other !== entry);
+  }
+
+  /** Removes every registration of `run` under `name`. */
+  off(name: string, run: Listener): void {
+    this.#keep(name, (entry) => entry.run !== run);
+  }
+
+  /** Calls the listeners of `name`; false when there are none. */
+  emit(name: string, payload?: unknown, envelope?: unknown): boolean {
+    const entries = this.#list(name);
+    for (const entry of entries) {
+      if (entry.once) this.#keep(name, (other) => other !== entry);
+      try {
+        entry.run(payload, envelope);
+      } catch (thrown) {
+        this.#onThrow(thrown);
+      }
+    }
+    return entries.length > 0;
+  }
+
+  /** Removes every listener. */
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  #list(name: string): readonly Entry[] {
+    return this.#entries.get(name) ?? [];
+  }
+
+  #keep(name: string, stays: (entry: Entry) => boolean): void {
+    const rest = this.#list(name).filter(stays);
+    if (rest.length > 0) this.#entries.set(name, rest);
+    else this.#entries.delete(name);
+  }
+}

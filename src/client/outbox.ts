@@ -1,0 +1,272 @@
+import type { Clock } from "../protocol/clock.ts";
+import type { Envelope } from "../protocol/envelope.ts";
+import { YamabikoError } from "../protocol/errors.ts";
+import { Lane, type LaneHost } from "./lane.ts";
+import { type AckPayload, type MessageHolder, OutboxMessage, type StoredMessage } from "./message.ts";
+import { newMessageId } from "./message-id.ts";
+import type { OutboxStorage } from "./outbox-storage.ts";
+
+/** What an outbox needs of its client. */
+export interface OutboxHost {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly ackTimeoutMs: number;
+  readonly limit: number;
+  readonly storage: OutboxStorage | undefined;
+  /** Whether the connection takes messages of this room now; `restored` ones have no room handle that vouches for them. */
+  mayWrite(roomId: string | null, restored: boolean): boolean;
+  /** The largest envelope the server takes, bytes; null until it said so. */
+  messageBytes(): number | null;
+  write(envelope: Envelope): void;
+  timedOut(): void;
+  changed(roomId: string | null): void;
+  report(thrown: unknown): void;
+}
+
+/** What the server takes unless it says otherwise, bytes. */
+const USUAL_MESSAGE_BYTES = 64 * 1024;
+
+/**
+ * Every message that was sent and not yet answered, in a {@link Lane} per room, and those refused for good that wait for
+ * `retry` or `discard`.
+ */
+export class Outbox implements MessageHolder {
+  readonly #host: OutboxHost;
+  readonly #laneHost: LaneHost;
+  readonly #lanes = new Map<string | null, Lane>();
+  readonly #messages = new Map<string, OutboxMessage>();
+  readonly #restored = new Set<OutboxMessage>();
+  #loaded = false;
+  #saving = false;
+
+  constructor(host: OutboxHost) {
+    this.#host = host;
+    this.#laneHost = {
+      clock: host.clock,
+      random: host.random,
+      ackTimeoutMs: host.ackTimeoutMs,
+      mayWrite: (message) => this.#mayWrite(message),
+      write: (message) => host.write(message.envelope()),
+      timedOut: () => host.timedOut(),
+      changed: (roomId) => host.changed(roomId),
+    };
+    void this.#load();
+  }
+
+  /** Messages of a room (null: of none; undefined: all), oldest first, failed ones included. */
+  list(roomId?: string | null): OutboxMessage[] {
+    const all = [...this.#messages.values()];
+    return roomId === undefined ? all : all.filter((message) => message.roomId === roomId);
+  }
+
+  /**
+   * Takes a message and writes it as soon as its turn comes. A full outbox and a payload that is not JSON make a message
+   * that has failed already.
+   */
+  add(type: string, payload: unknown, roomId: string | null, kept: boolean, messageId = newMessageId()): OutboxMessage {
+    const failed = (error: YamabikoError): OutboxMessage => {
+      const message = new OutboxMessage(
+        { messageId, type, payload: {}, roomId, createdAt: this.#host.clock.now() },
+        this,
+        false,
+      );
+      message.fail(error);
+      return message;
+    };
+    let copy: Record<string, unknown>;
+    try {
+      copy = JSON.parse(JSON.stringify(payload ?? {})) as Record<string, unknown>;
+    } catch (thrown) {
+      return failed(new YamabikoError("invalid_message", "The payload is not JSON.", { cause: thrown }));
+    }
+    const known = this.#messages.get(messageId);
+    if (known) return known;
+    if (this.#messages.size >= this.#host.limit) {
+      const oldest = this.list().find((message) => message.state === "failed");
+      if (!oldest) return failed(new YamabikoError("unavailable", "The outbox is full."));
+      this.discard(oldest);
+    }
+    const message = new OutboxMessage(
+      { messageId, type, payload: copy, roomId, createdAt: this.#host.clock.now() },
+      this,
+      kept,
+    );
+    this.#messages.set(messageId, message);
+    const lane = this.#lane(roomId);
+    lane.messages.push(message);
+    this.#changed(roomId);
+    if (this.#loaded) lane.flush();
+    return message;
+  }
+
+  /** Writes what may be written, of one room or of all. */
+  flush(roomId?: string | null): void {
+    if (!this.#loaded) return;
+    if (roomId !== undefined) this.#lanes.get(roomId)?.flush();
+    else for (const lane of [...this.#lanes.values()]) lane.flush();
+  }
+
+  /** The connection is gone. */
+  suspend(): void {
+    for (const lane of this.#lanes.values()) lane.suspend();
+  }
+
+  /** Handles `ack{success:true}`; false when nobody waits for it. */
+  accept(messageId: string, ack: AckPayload): boolean {
+    const message = this.#messages.get(messageId);
+    if (message === undefined) return false;
+    const lane = this.#forget(message);
+    message.accept(ack);
+    this.#changed(message.roomId);
+    lane?.acked();
+    return true;
+  }
+
+  /** The message with this id. */
+  find(messageId: string): OutboxMessage | undefined {
+    return this.#messages.get(messageId);
+  }
+
+  /**
+   * Handles `ack{success:false}`. `hold` keeps the message for the next join or connection although the error is
+   * final, for refusals that are about the connection and not about the message.
+   */
+  refuse(message: OutboxMessage, error: YamabikoError, hold: boolean): void {
+    if (message.state === "failed") return;
+    if (hold) this.#lanes.get(message.roomId)?.refused(message, null);
+    else if (error.retryable) this.#lanes.get(message.roomId)?.refused(message, error.retryAfterMs);
+    else this.#fail(message, error);
+  }
+
+  /** Fails every message of a room that is not on its way, or all of them. */
+  failRoom(roomId: string, error: YamabikoError, alsoSent: boolean): void {
+    for (const message of this.list(roomId)) {
+      if (message.state === "queued" || (alsoSent && message.state === "sent")) this.#fail(message, error);
+    }
+  }
+
+  requeue(message: OutboxMessage): void {
+    message.renew();
+    // At the end of the map as well, so that a reload finds the same order.
+    this.#messages.delete(message.messageId);
+    this.#messages.set(message.messageId, message);
+    const lane = this.#lane(message.roomId);
+    lane.messages.push(message);
+    this.#changed(message.roomId);
+    this.flush(message.roomId);
+  }
+
+  discard(message: OutboxMessage): void {
+    if (this.#messages.get(message.messageId) !== message) return;
+    const lane = this.#forget(message);
+    if (message.state !== "failed") message.fail(new YamabikoError("unavailable", "The message was discarded."));
+    this.#changed(message.roomId);
+    lane?.flush();
+  }
+
+  /** Rejects what is still waiting. The storage keeps it, so that the next page load finds it. */
+  close(): void {
+    this.suspend();
+    void this.#store();
+    this.#loaded = false;
+    const waiting = this.list();
+    this.#messages.clear();
+    this.#lanes.clear();
+    for (const message of waiting) {
+      if (message.state !== "failed") message.fail(new YamabikoError("unavailable", "The client was closed."));
+    }
+  }
+
+  #mayWrite(message: OutboxMessage): boolean {
+    const { roomId } = message;
+    if (!this.#host.mayWrite(roomId, this.#restored.has(message))) return false;
+    const limit = this.#host.messageBytes();
+    if (message.bytes <= (limit ?? USUAL_MESSAGE_BYTES)) return true;
+    // Written, it would cost the connection (ENV-6), again and again. Before `welcome` the limit is not known: wait.
+    if (limit !== null) {
+      queueMicrotask(() => {
+        if (message.state === "failed") return;
+        this.#fail(message, new YamabikoError("payload_too_large", `The message is over ${limit} bytes.`));
+        this.flush(roomId);
+      });
+    }
+    return false;
+  }
+
+  #fail(message: OutboxMessage, error: YamabikoError): void {
+    const { roomId } = message;
+    this.#lanes.get(roomId)?.remove(message);
+    if (!message.kept) this.#forget(message);
+    message.fail(error);
+    this.#changed(roomId);
+    this.flush(roomId);
+  }
+
+  #forget(message: OutboxMessage): Lane | undefined {
+    const lane = this.#lanes.get(message.roomId);
+    this.#messages.delete(message.messageId);
+    this.#restored.delete(message);
+    lane?.remove(message);
+    if (lane?.messages.length === 0) this.#lanes.delete(message.roomId);
+    return lane;
+  }
+
+  #lane(roomId: string | null): Lane {
+    const lane = this.#lanes.get(roomId) ?? new Lane(roomId, this.#laneHost);
+    this.#lanes.set(roomId, lane);
+    return lane;
+  }
+
+  #changed(roomId: string | null): void {
+    this.#save();
+    this.#host.changed(roomId);
+  }
+
+  #save(): void {
+    if (this.#host.storage === undefined || this.#saving || !this.#loaded) return;
+    this.#saving = true;
+    queueMicrotask(() => {
+      this.#saving = false;
+      void this.#store();
+    });
+  }
+
+  async #store(): Promise<void> {
+    // Before it is loaded, what is stored is not known; after `close` it is the next page load's.
+    if (!this.#loaded) return;
+    try {
+      await this.#host.storage?.save(this.list().map((message) => message.store()));
+    } catch (thrown) {
+      this.#host.report(thrown);
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { storage } = this.#host;
+    if (storage !== undefined) {
+      try {
+        await null; // whoever made this outbox is not finished yet
+        this.#restore(await storage.load());
+      } catch (thrown) {
+        this.#host.report(thrown);
+      }
+    }
+    this.#loaded = true;
+    if (this.#messages.size > 0) this.#save();
+    this.flush();
+  }
+
+  /** Puts restored messages before those sent since the page was loaded. */
+  #restore(stored: readonly StoredMessage[]): void {
+    const sent = this.list();
+    this.#messages.clear();
+    for (const lane of this.#lanes.values()) lane.messages.length = 0;
+    const restored = stored.map((entry) => new OutboxMessage(entry, this, true));
+    for (const message of restored) this.#restored.add(message);
+    for (const message of [...restored, ...sent]) {
+      this.#messages.set(message.messageId, message);
+      if (message.state !== "failed") this.#lane(message.roomId).messages.push(message);
+      this.#host.changed(message.roomId);
+    }
+  }
+}

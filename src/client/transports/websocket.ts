@@ -1,0 +1,88 @@
+import type { ClientCodec } from "../codec.ts";
+import type { ClientTransport } from "./transport.ts";
+
+/** The part of a WebSocket the client uses: the browser's, Node's and `ws`'s all have it. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  /** Only `ws` has it: ends without a closing handshake. */
+  terminate?(): void;
+}
+
+/** Makes a {@link WebSocketLike}. */
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+
+const OPEN = 1;
+
+/** `http(s)` and page-relative addresses as the WebSocket address they stand for. */
+export function webSocketUrl(url: string): string {
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  return new URL(url, page).href.replace(/^http/, "ws");
+}
+
+/** One WebSocket per link, one envelope per frame. */
+export function webSocketTransport(WebSocket: WebSocketConstructor | undefined, codec: ClientCodec): ClientTransport {
+  return {
+    name: "websocket",
+    open({ url }, events) {
+      let socket: WebSocketLike | null = null;
+      const detach = (): WebSocketLike | null => {
+        const ended = socket;
+        socket = null;
+        if (ended !== null) {
+          ended.onopen = ended.onmessage = ended.onclose = null;
+          // `ws` throws an error event nobody listens to, so this one stays.
+          ended.onerror = () => {};
+        }
+        return ended;
+      };
+      try {
+        if (WebSocket === undefined) throw new Error("No WebSocket here; give one as the option `WebSocket`.");
+        socket = new WebSocket(webSocketUrl(url), [codec.subprotocol]);
+        socket.binaryType = "arraybuffer";
+        socket.onopen = () => events.opened();
+        socket.onmessage = (event: { data: string | ArrayBuffer }) => {
+          let value: unknown;
+          try {
+            value = codec.decode(event.data);
+          } catch {
+            value = undefined;
+          }
+          events.received(value);
+        };
+        socket.onclose = (event: { code: number; reason: string }) => {
+          detach();
+          events.closed(event.code, event.reason);
+        };
+        socket.onerror = () => {}; // a close event always follows and says more
+      } catch (thrown) {
+        queueMicrotask(() => events.closed(1006, (thrown as Error).message));
+      }
+      return {
+        send(envelopes) {
+          for (const envelope of envelopes) {
+            // Not open any more: the close event is on its way, and what needs an answer is sent again after it.
+            if (socket?.readyState !== OPEN) return;
+            socket.send(codec.encode(envelope) as string | Uint8Array<ArrayBuffer>);
+          }
+        },
+        get backlogBytes() {
+          return socket?.bufferedAmount ?? 0;
+        },
+        close: (code, reason) => detach()?.close(code, reason),
+        drop() {
+          const ended = detach();
+          if (ended?.terminate) ended.terminate();
+          else ended?.close();
+        },
+      };
+    },
+  };
+}
