@@ -1,0 +1,37 @@
+import { createMemoryLog } from "../../src/log/memory.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
+import { createFaultyLog } from "../../src/testing/faulty-log.ts";
+import { logContract } from "../../src/testing/log-contract.ts";
+import { sqliteHarness, sqliteTraits } from "./sqlite-harness.ts";
+
+logContract(
+  "memory",
+  async () => {
+    const clock = createFakeClock();
+    return { log: createMemoryLog({ clock }), advance: clock.shiftWallClock };
+  },
+  { durable: false, clock: true },
+);
+
+logContract(
+  "faulty over memory",
+  async () => {
+    const log = createFaultyLog(createMemoryLog());
+    return {
+      log,
+      async breakAppends() {
+        log.failAppends();
+        return async () => log.heal();
+      },
+    };
+  },
+  { durable: false, breakable: true },
+);
+
+logContract("sqlite, better-sqlite3, full", () => sqliteHarness({ driver: "better-sqlite3" }), sqliteTraits);
+
+logContract(
+  "sqlite, better-sqlite3, normal",
+  () => sqliteHarness({ driver: "better-sqlite3", synchronous: "normal" }),
+  sqliteTraits,
+);
