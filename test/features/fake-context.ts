@@ -1,4 +1,4 @@
-import { type Json, type JsonObject, validate, YamabikoError } from "../../src/protocol/index.ts";
+import { type JsonObject, validate, YamabikoError } from "../../src/protocol/index.ts";
 import type {
   Context,
   Draft,
@@ -102,7 +102,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
       async marks(family) {
         await turn();
         const ids = [...(marked.get(JSON.stringify([family, userId])) ?? [])].reverse();
-        return new Map(ids.map((id) => [id, roomOf(id).mark(family, userId)]));
+        return new Map(ids.map((id) => [id, roomOf(id).mark(family, userId) ?? 0]));
       },
       async visit(other) {
         await turn();
@@ -172,9 +172,4 @@ function isDraft(result: Draft | JsonObject): result is Draft {
 /** Another turn of the event loop, as a log on a disk or a network would take. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** A JSON value as it comes back from text. */
-export function copyOf<T extends Json>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
 }

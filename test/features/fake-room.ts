@@ -7,6 +7,8 @@ export interface FakeRoomOptions {
   readonly clock: FakeClock;
   /** The most events one read gives, as a bound by bytes would have it. Default: as many as asked for. */
   readonly readEvents?: number;
+  /** How many turns the next touch of the log takes. Default: one each. */
+  readonly latencyTurns?: () => number;
 }
 
 /** What an append came to. */
@@ -39,7 +41,10 @@ export class FakeRoom implements RoomView {
   readonly #options: FakeRoomOptions;
   readonly #onMark: (family: string, user: string) => void;
   readonly #state = new Map<string, Map<string, StateValue>>();
+  /** What the log keeps: family → user → seq. */
   readonly #marks = new Map<string, Map<string, number>>();
+  /** What this node knows of it. */
+  readonly #knownMarks = new Map<string, Map<string, number>>();
   #log: Kept[] = [];
   #head = 0;
 
@@ -103,7 +108,7 @@ export class FakeRoom implements RoomView {
   }
 
   value(family: string, key: string): Json {
-    if (this.#definition(family).kept === true) return this.#marks.get(family)?.get(key) ?? null;
+    if (this.#definition(family).kept === true) return this.#knownMarks.get(family)?.get(key) ?? null;
     return this.#state.get(family)?.get(key)?.value ?? null;
   }
 
@@ -111,9 +116,15 @@ export class FakeRoom implements RoomView {
     return { count: 0, users: [] };
   }
 
-  /** Where a user's mark stands; 0 when it has none. */
-  mark(family: string, user: string): number {
-    return this.#marks.get(family)?.get(user) ?? 0;
+  /** Where a user's mark stands in the log; null when it has none. */
+  mark(family: string, user: string): number | null {
+    return this.#marks.get(family)?.get(user) ?? null;
+  }
+
+  /** Moves a mark as another node would: the log has it, this node does not know. */
+  moveMarkElsewhere(family: string, user: string, seq: number): void {
+    ensure(this.#marks, family).set(user, seq);
+    this.#onMark(family, user);
   }
 
   announce(type: string, payload: JsonObject): void {
@@ -157,10 +168,15 @@ export class FakeRoom implements RoomView {
   async #setMark(family: string, definition: StateDefinition, user: string, value: Json): Promise<boolean> {
     await this.#latency();
     if (typeof value !== "number") throw new Error("a mark is a seq");
-    const marks = this.#marks.get(family) ?? new Map<string, number>();
+    const marks = ensure(this.#marks, family);
+    const known = ensure(this.#knownMarks, family);
     const last = marks.get(user);
-    if (last !== undefined && value <= last) return false;
-    this.#marks.set(family, marks.set(user, value));
+    if (last !== undefined && value <= last) {
+      known.set(user, last);
+      return false;
+    }
+    marks.set(user, value);
+    known.set(user, value);
     this.#onMark(family, user);
     this.announce(definition.event, definition.change(user, value, last ?? null));
     return true;
@@ -210,7 +226,15 @@ export class FakeRoom implements RoomView {
     return definition;
   }
 
-  #latency(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve));
+  async #latency(): Promise<void> {
+    for (let left = this.#options.latencyTurns?.() ?? 1; left > 0; left -= 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
+}
+
+function ensure(map: Map<string, Map<string, number>>, family: string): Map<string, number> {
+  const inner = map.get(family) ?? new Map<string, number>();
+  map.set(family, inner);
+  return inner;
 }

@@ -18,8 +18,14 @@ interface Sent {
   mentions?: string[] | undefined;
 }
 
-async function handleSendMessage(context: Context, { content, replyTo = null, mentions = [] }: Sent): Promise<Draft> {
-  if (replyTo !== null) await findMessage(context.room, replyTo, "replyTo");
+// Waits only for what it must: most messages are no replies, and those are ready in the turn they came in.
+function handleSendMessage(context: Context, sent: Sent): Draft | Promise<Draft> {
+  const { replyTo = null } = sent;
+  if (replyTo === null) return draftMessage(context, sent);
+  return findMessage(context.room, replyTo, "replyTo").then(() => draftMessage(context, sent));
+}
+
+function draftMessage(context: Context, { content, replyTo = null, mentions = [] }: Sent): Draft {
   const { user } = context;
   context.state("typing").remove(user.id);
   return context.event("new_message", {

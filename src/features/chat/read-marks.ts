@@ -33,13 +33,18 @@ export function createReadMarks(schemas: PayloadSchemas) {
 /** Sets the mark of a user who comes for the first time to the head, and says what is unread (CHAT-4, CHAT-5). */
 export async function handleJoin(context: JoinContext): Promise<JsonObject> {
   const { room, user } = context;
-  const mark = readMark(room, user.id);
-  if (mark === null) {
-    const { head } = room;
-    await context.state("read").set(user.id, head);
-    return { readUpTo: head, unread: 0, mentions: 0 };
-  }
+  const { head } = room;
+  const mark = readMark(room, user.id) ?? (await findOrMakeMark(context, head));
   return { readUpTo: mark, ...(await countUnread(room, mark, user.id)) };
+}
+
+// A mark made through another node may be unknown here, and moving it to the head would lose what is unread. Setting 0
+// moves nothing that is there, so the log tells who is new.
+async function findOrMakeMark(context: JoinContext, head: number): Promise<number> {
+  const marks = context.state("read");
+  const isNew = await marks.set(context.user.id, 0);
+  if (isNew && head > 0) await marks.set(context.user.id, head);
+  return readMark(context.room, context.user.id) ?? head;
 }
 
 async function handleReadMessages(context: Context, { upTo }: { upTo?: number | undefined }): Promise<JsonObject> {
