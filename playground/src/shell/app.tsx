@@ -41,9 +41,9 @@ export function App() {
       ) : (
         <ClientProvider key={session.user} session={session} onRefused={() => signOut("expired")}>
           <div className="shell">
-            <a className="skip" href="#main" onClick={skipToMain}>
+            <button type="button" className="skip" onClick={skipToMain}>
               {strings.skip}
-            </a>
+            </button>
             <Header page={page} session={session} onSignOut={() => signOut("asked")} />
             <page.View rest={page.id === route.page ? route.rest : ""} />
           </div>
@@ -53,8 +53,7 @@ export function App() {
   );
 }
 
-/** The address belongs to the router, so the skip link moves the focus itself. */
-function skipToMain(event: { preventDefault(): void }): void {
-  event.preventDefault();
+/** The address belongs to the router, so the skip button moves the focus itself. */
+function skipToMain(): void {
   document.getElementById("main")?.focus();
 }
