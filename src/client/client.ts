@@ -276,9 +276,10 @@ class YamabikoClient {
     this.#connection.cut();
   }
 
-  #opened(): void {
+  #opened(): boolean {
     for (const room of this.#rooms.values()) if (room.status !== "failed") this.#ask(room);
     this.#outbox.flush();
+    return this.#rooms.size > 0;
   }
 
   #welcomed(welcome: Welcome): void {
@@ -373,9 +374,10 @@ class YamabikoClient {
   }
 
   #ask(room: ClientRoom): void {
-    room.live = false;
+    room.suspend();
     if (!this.#connection.open) return;
-    const messageId = newMessageId();
+    room.joinId ??= newMessageId();
+    const messageId = room.joinId;
     room.asked = true;
     this.#asked.set(room.roomId, (this.#asked.get(room.roomId) ?? 0) + 1);
     this.#joins.set(messageId, room);

@@ -45,8 +45,8 @@ export interface ConnectionSettings {
 
 /** What a connection tells its client. */
 export interface ConnectionHost {
-  /** The link takes envelopes; what this returns goes behind `authenticate`. */
-  opened(): void;
+  /** The link takes envelopes; `authenticate` is sent already, if there is a token. False when nothing was sent. */
+  opened(): boolean;
   received(envelope: Envelope): void;
   welcomed(welcome: Welcome): void;
   /** The link is gone; nothing said on it can be answered any more. */
@@ -205,7 +205,8 @@ export class Connection {
   #opened(token: string | null): void {
     this.#open = true;
     if (token !== null) this.#authenticate(token);
-    this.#host.opened();
+    // A guest is welcomed with its first message (AUTH-5), so somebody who has nothing to say yet says that.
+    if (!this.#host.opened() && token === null) this.send([{ type: "ping", payload: {} }]);
   }
 
   #authenticate(token: string): void {

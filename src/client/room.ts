@@ -1,9 +1,9 @@
-import { formatCursor, parseCursor } from "../protocol/cursor.ts";
+import { formatCursor } from "../protocol/cursor.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import type { Contract, EventName, EventPayload, MessageAck, MessageName, MessagePayload } from "./contract.ts";
 import { Emitter, type Listener } from "./emitter.ts";
-import { EventStream } from "./event-stream.ts";
+import { eventStream } from "./event-stream.ts";
 import type { AckPayload, OutgoingMessage } from "./message.ts";
 
 /** How far a room is: asked for, followed, refused for good, or left. */
@@ -163,6 +163,8 @@ export class ClientRoom implements Room {
   live = false;
   /** Joins in a row that failed or led nowhere. */
   failures = 0;
+  /** The `messageId` of the join under way. A refused join comes again under it, or the server goes on refusing (ACK-5). */
+  joinId: string | null = null;
   readonly #host: RoomHost;
   readonly #options: JoinOptions;
   readonly #emitter: Emitter;
@@ -218,7 +220,7 @@ export class ClientRoom implements Room {
   }
 
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<Envelope> {
-    return new EventStream(this, options?.signal);
+    return eventStream(this, options?.signal);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Envelope> {
@@ -238,7 +240,7 @@ export class ClientRoom implements Room {
 
   /** The answer to the last `join_room`. */
   enter(payload: JoinedRoom): void {
-    const { epoch, seq } = parseCursor(payload.cursor);
+    const { epoch, seq } = this.#read(payload.cursor);
     // In one epoch the cursor never moves back, or events would come twice – unless the server says what it lost.
     if (epoch !== this.epoch || !payload.recovered || seq > this.seq) this.seq = seq;
     this.epoch = epoch;
@@ -247,13 +249,14 @@ export class ClientRoom implements Room {
     this.you = payload.you;
     this.status = "joined";
     this.live = true;
+    this.joinId = null;
     this.#settle.resolve(payload);
     this.#emitter.emit("joined", payload);
   }
 
   /** Goes on after a hole the server told of. */
   skip(payload: HistoryLost): void {
-    const { epoch, seq } = parseCursor(payload.cursor);
+    const { epoch, seq } = this.#read(payload.cursor);
     this.epoch = epoch;
     this.seq = seq;
     this.head = Math.max(this.head, seq);
@@ -303,6 +306,12 @@ export class ClientRoom implements Room {
 
   outboxChanged(): void {
     this.#emitter.emit("outbox");
+  }
+
+  /** The server's word is taken for well-formed. */
+  #read(cursor: string): { epoch: string; seq: number } {
+    const colon = cursor.lastIndexOf(":");
+    return { epoch: cursor.slice(0, colon), seq: Number(cursor.slice(colon + 1)) };
   }
 
   #address(payload: object | undefined): object {
