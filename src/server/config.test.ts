@@ -90,7 +90,7 @@ describe("resolveConfig", () => {
     expect(refusal.message).toContain("no key");
     expect(refusal.remedy).toContain("YAMABIKO_JWT_SECRET");
     expect(refusal.remedy).toContain("--dev");
-    expect(resolveConfig({ file: { auth: async () => ({}) } }).dev).toBe(false);
+    expect(resolveConfig({ flags: { guests: true } }).dev).toBe(false);
   });
 
   it("refuses two keys", () => {
@@ -107,7 +107,7 @@ describe("resolveConfig", () => {
     ["a log", { flags: { log: "mysql://x" } }, "--log cannot be used", "`sqlite:PATH` or `memory:`"],
     ["a log without a path", { flags: { log: "sqlite:" } }, "--log cannot be used", "sqlite:PATH"],
     ["an origin with a path", { flags: { "allowed-origins": "https://a.example/" } }, "--allowed-origins", "origins"],
-    ["every origin", { flags: { "allowed-origins": "*" } }, "--allowed-origins", "origins"],
+    ["a pattern of origins", { flags: { "allowed-origins": "https://*.example" } }, "--allowed-origins", "origins"],
     ["no network", { env: { YAMABIKO_TRUSTED_PROXIES: "10.0.0.0/33" } }, "YAMABIKO_TRUSTED_PROXIES", "networks"],
     ["no room", { env: { YAMABIKO_DEFAULT_ROOM: "CHAT:x" } }, "YAMABIKO_DEFAULT_ROOM", "a room"],
     ["half a yes", { env: { YAMABIKO_GUESTS: "perhaps" } }, "YAMABIKO_GUESTS cannot be used", "yes or no"],
@@ -133,7 +133,7 @@ describe("resolveConfig", () => {
 
   it("takes secrets by variable only, and never shows one", () => {
     expect(refusalOf(() => dev({ flags: { "jwt-secret": SECRET } })).remedy).toContain("YAMABIKO_JWT_SECRET");
-    expect(refusalOf(() => dev({ file: { apiKey: SECRET } })).remedy).toContain("YAMABIKO_API_KEY");
+    expect(refusalOf(() => dev({ file: { jwtSecret: SECRET } })).remedy).toContain("YAMABIKO_JWT_SECRET");
     const refusal = refusalOf(() => dev({ env: { YAMABIKO_JWT_SECRET: "canary" } }));
     expect(refusal.message).toContain("YAMABIKO_JWT_SECRET");
     expect(refusal.message + refusal.remedy).not.toContain("canary");

@@ -4,6 +4,8 @@ import { z } from "zod";
 import { MIN_SECRET_BYTES } from "../auth/jwt.ts";
 import { LOG_LEVELS, type LogLevel } from "../observe/logger.ts";
 import { LIMITS, type LimitName, type Limits, limitVariable, parseRoomId, resolveLimits } from "../protocol/index.ts";
+import type { AccessRule, Namespace } from "../session/namespace.ts";
+import type { ServerOptions } from "./options.ts";
 
 /**
  * The one table of settings. Flags, variables, keys of the configuration file, defaults, `yamabiko serve --help` and
@@ -72,7 +74,7 @@ export const SETTINGS = {
   }),
   allowedOrigins: setting({
     schema: list(z.string().refine(isOrigin)),
-    form: "origins such as `https://example.com`, separated by commas",
+    form: "origins such as `https://example.com` separated by commas, or `*` for any",
     default: () => [],
     what: "Web pages of other origins that may connect. The server's own origin always may.",
   }),
@@ -143,13 +145,6 @@ export const SETTINGS = {
     default: () => null,
     what: "When set, `aud` of a token must be or contain this.",
   }),
-  apiKey: setting({
-    schema: nullable(z.string().min(16)),
-    form: "a text of at least 16 characters",
-    default: () => null,
-    what: "What back ends send as `Authorization: Bearer`. Not set: back ends cannot publish over HTTP.",
-    secret: true,
-  }),
   config: setting({
     schema: nullable(z.string().min(1)),
     form: "a file",
@@ -180,12 +175,10 @@ export interface ServerConfig extends Omit<Values, `retention${string}` | "confi
 
 /** The members of a configuration file that are code. */
 export interface ConfigCode {
-  /** Namespaces to serve, instead of the built-in ones. */
-  readonly namespaces?: readonly { readonly name: string }[];
+  /** Namespaces to serve besides the built-in ones; one of the same name replaces. */
+  readonly namespaces?: readonly Namespace[] | undefined;
   /** The access rule for all rooms. */
-  readonly access?: (...question: never[]) => unknown;
-  /** Checks tokens, instead of the keys above. */
-  readonly auth?: (token: string) => Promise<unknown>;
+  readonly access?: AccessRule | undefined;
 }
 
 /** Where settings come from. Flags win over variables, variables over the file, the file over the defaults. */
@@ -235,7 +228,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     const [first, second] = keys.map((name) => said.get(name)?.source);
     throw new ConfigError(`There is more than one key for tokens: ${first} and ${second}.`, "Keep one of them.");
   }
-  if (keys.length === 0 && !dev && code.auth === undefined) {
+  if (keys.length === 0 && !dev && !read("guests")) {
     throw new ConfigError(
       "There is no key to check tokens with.",
       "Set YAMABIKO_JWT_SECRET (openssl rand -base64 48), YAMABIKO_JWT_PUBLIC_KEY or YAMABIKO_JWKS_URL, or use --dev on your own machine.",
@@ -261,7 +254,6 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     jwksUrl: read("jwksUrl"),
     jwtIssuer: read("jwtIssuer"),
     jwtAudience: read("jwtAudience"),
-    apiKey: read("apiKey"),
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
       maxAgeMs: read("retentionMaxAgeMs") ?? undefined,
@@ -270,6 +262,36 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     limits: resolveLimits(overrides, dev),
     dataDirectory: log.startsWith("sqlite:") && log !== "sqlite::memory:" ? dirname(log.slice("sqlite:".length)) : null,
     code,
+  };
+}
+
+/** The options `createServer` takes, as the configuration says. */
+export function toServerOptions(config: ServerConfig): ServerOptions {
+  return {
+    port: config.port,
+    host: config.host,
+    log: config.log,
+    sqliteSynchronous: config.sqliteSynchronous,
+    bus: config.bus,
+    dev: config.dev,
+    guests: config.guests,
+    defaultRoom: config.defaultRoom ?? undefined,
+    staticDir: config.static ?? undefined,
+    echoPath: config.echoPath ?? undefined,
+    allowedOrigins: config.allowedOrigins,
+    trustedProxies: config.trustedProxies,
+    heartbeatMs: config.heartbeatMs,
+    retention: config.retention,
+    limits: config.limits,
+    auth: {
+      secret: config.jwtSecret ?? undefined,
+      publicKey: config.jwtPublicKey ?? undefined,
+      jwksUrl: config.jwksUrl ?? undefined,
+      issuer: config.jwtIssuer ?? undefined,
+      audience: config.jwtAudience ?? undefined,
+    },
+    namespaces: config.code.namespaces,
+    access: config.code.access,
   };
 }
 
@@ -427,10 +449,10 @@ function collectFile(sources: ConfigSources, said: Map<string, Said>): void {
   for (const [name, value] of Object.entries(file)) add(name, value);
 }
 
-const CODE_KEYS: readonly string[] = ["namespaces", "access", "auth"];
+const CODE_KEYS: readonly string[] = ["namespaces", "access"];
 
 function codeOf({ file, fileName = "the configuration file" }: ConfigSources): ConfigCode {
-  const { namespaces, access, auth } = (file ?? {}) as Record<string, unknown>;
+  const { namespaces, access } = (file ?? {}) as Record<string, unknown>;
   const wrong = (key: string, form: string) =>
     new ConfigError(`${fileName}: ${key} is not ${form}.`, `Make ${key} ${form}, or leave it out.`);
   const named = (value: unknown) =>
@@ -438,10 +460,8 @@ function codeOf({ file, fileName = "the configuration file" }: ConfigSources): C
   if (namespaces !== undefined && !(Array.isArray(namespaces) && namespaces.every(named))) {
     throw wrong("namespaces", "a list of namespaces made with defineNamespace");
   }
-  for (const [key, value] of Object.entries({ access, auth })) {
-    if (value !== undefined && typeof value !== "function") throw wrong(key, "a function");
-  }
-  return { namespaces, access, auth } as ConfigCode;
+  if (access !== undefined && typeof access !== "function") throw wrong("access", "a function");
+  return { namespaces, access } as ConfigCode;
 }
 
 function readSetting<N extends SettingName>(said: Map<string, Said>, name: N, dev: boolean): Values[N] {
@@ -543,6 +563,7 @@ function roomId(text: string, context: z.RefinementCtx): string {
 }
 
 function isOrigin(text: string): boolean {
+  if (text === "*" || text === "null") return true;
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text;
 }
 

@@ -1,0 +1,9 @@
+/** The server: `createServer`, and what a server is made of. */
+
+export type { Bus, Notice } from "./bus/bus.ts";
+export type { AppendOptions, AppendResult, Log, LogEvent, LogPage, NewEvent, Retention, RoomHead } from "./log/log.ts";
+export * from "./protocol/index.ts";
+export type { ServerOptions } from "./server/options.ts";
+export { createServer, type YamabikoServer } from "./server/server.ts";
+export type { ServerRoom } from "./server/server-room.ts";
+export * from "./session/namespace.ts";

@@ -1,0 +1,81 @@
+import type { Format } from "./sink.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** The live readers of a room, by format: all of them have the room's flushed seq as their cursor. */
+export class LiveReaders {
+  readonly #groups = new Map<string, LiveGroup>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  groups(): Iterable<LiveGroup> {
+    return this.#groups.values();
+  }
+
+  add(subscription: Subscription): void {
+    const { format } = subscription.sink;
+    let group = this.#groups.get(format.id);
+    if (group === undefined) {
+      group = new LiveGroup(format);
+      this.#groups.set(format.id, group);
+    }
+    subscription.liveIndex = group.readers.length;
+    group.readers.push(subscription);
+    this.#count++;
+  }
+
+  /** Takes a reader out; the last one of its group takes its place. */
+  remove(subscription: Subscription): void {
+    const readers = this.#groups.get(subscription.sink.format.id)!.readers;
+    const last = readers.pop()!;
+    if (last !== subscription) {
+      readers[subscription.liveIndex] = last;
+      last.liveIndex = subscription.liveIndex;
+    }
+    subscription.liveIndex = -1;
+    this.#count--;
+  }
+
+  /** Makes all of them cursors, and returns them. */
+  clear(cursor: number, rev: number): Subscription[] {
+    const all: Subscription[] = [];
+    for (const group of this.#groups.values()) {
+      for (const subscription of group.readers) {
+        subscription.liveIndex = -1;
+        subscription.cursor = cursor;
+        subscription.rev = rev;
+        all.push(subscription);
+      }
+      group.readers.length = 0;
+    }
+    this.#count = 0;
+    return all;
+  }
+}
+
+/** Live readers that share their buffers. */
+export class LiveGroup {
+  readonly format: Format;
+  readonly readers: Subscription[] = [];
+
+  constructor(format: Format) {
+    this.format = format;
+  }
+
+  /** Hands one buffer to every reader whose sink takes it; returns the others. */
+  deliver(buffer: Buffer): Subscription[] {
+    let stalled: Subscription[] | null = null;
+    const { readers } = this;
+    for (let index = 0; index < readers.length; index++) {
+      const reader = readers[index]!;
+      if (reader.sink.writable) reader.sink.deliver(buffer);
+      else if (stalled === null) stalled = [reader];
+      else stalled.push(reader);
+    }
+    return stalled ?? NONE;
+  }
+}
+
+const NONE: Subscription[] = [];

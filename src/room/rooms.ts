@@ -1,0 +1,145 @@
+import type { Bus } from "../bus/bus.ts";
+import type { Log } from "../log/log.ts";
+import type { Observer } from "../observe/observer.ts";
+import type { Clock, Limits, Timer } from "../protocol/index.ts";
+import { Fanout } from "./fanout.ts";
+import type { RoomKind } from "./kind.ts";
+import { Room } from "./room.ts";
+
+/** How often leases, graces and retention are looked at, ms. */
+const SWEEP_MS = 1_000;
+/** How often heads are compared where the bus may lose a notice, ms. */
+const AUDIT_MS = 5_000;
+
+export interface RoomsParts {
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly nodeId: string;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly limits: Limits;
+}
+
+/** The rooms this node serves. A room is opened when somebody needs it and forgotten some time after nobody does. */
+export class Rooms {
+  readonly fanout: Fanout;
+  readonly #parts: RoomsParts;
+  /** In the order of last use, the longest unused first. */
+  readonly #rooms = new Map<string, Room>();
+  readonly #opening = new Map<string, Promise<Room>>();
+  #timer: Timer | null = null;
+  #auditedAt = 0;
+  #closed = false;
+
+  constructor(parts: RoomsParts) {
+    this.#parts = parts;
+    this.fanout = new Fanout(parts.observer);
+    this.#arm();
+    parts.observer.gauge("rooms", () => this.#rooms.size);
+    parts.observer.gauge("tail_bytes", () => this.#sum((room) => room.tailBytes));
+    parts.observer.gauge("state_keys", () => this.#sum((room) => room.state.keys));
+    parts.observer.gauge("readers", () => this.#sum((room) => room.readers));
+    parts.observer.gauge("readers_stalled", () => this.#sum((room) => room.behind));
+  }
+
+  /** The room, when it is in memory. */
+  get(roomId: string): Room | undefined {
+    return this.#rooms.get(roomId);
+  }
+
+  /**
+   * The room, opened when it is not in memory. At once when it is.
+   * Rejects with `unavailable` when the log does.
+   */
+  open(roomId: string, kind: RoomKind): Room | Promise<Room> {
+    const room = this.#rooms.get(roomId);
+    if (room !== undefined) {
+      this.#rooms.delete(roomId);
+      this.#rooms.set(roomId, room);
+      return room;
+    }
+    let opening = this.#opening.get(roomId);
+    if (opening === undefined) {
+      opening = this.#open(roomId, kind).finally(() => this.#opening.delete(roomId));
+      this.#opening.set(roomId, opening);
+    }
+    return opening;
+  }
+
+  async #open(roomId: string, kind: RoomKind): Promise<Room> {
+    const heads = await this.#parts.log.heads([roomId]);
+    const head = heads.get(roomId);
+    if (head === undefined) throw new Error("the log gave no head");
+    const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout });
+    try {
+      await room.load();
+    } catch (error) {
+      room.close();
+      throw error;
+    }
+    if (this.#closed) room.close();
+    else this.#rooms.set(roomId, room);
+    return room;
+  }
+
+  /** Ends leases and graces, trims, forgets rooms nobody needs, compares heads. */
+  sweep(): void {
+    let idle = 0;
+    for (const room of this.#rooms.values()) {
+      room.sweep();
+      if (room.isIdle) idle++;
+    }
+    for (const [roomId, room] of this.#rooms) {
+      if (idle <= this.#parts.limits.idleRooms) break;
+      if (!room.isIdle) continue;
+      this.#rooms.delete(roomId);
+      room.close();
+      idle--;
+    }
+    const now = this.#parts.clock.monotonic();
+    if (!this.#parts.bus.lossless && now - this.#auditedAt >= AUDIT_MS) {
+      this.#auditedAt = now;
+      void this.audit();
+    }
+  }
+
+  /** Compares the heads of all rooms with the log's, in one question: finds a lost last notice. */
+  async audit(): Promise<void> {
+    try {
+      const heads = await this.#parts.log.heads(Array.from(this.#rooms.keys()));
+      for (const [roomId, head] of heads) this.#rooms.get(roomId)?.learnHead(head);
+    } catch (error) {
+      this.#parts.observer.failure("comparing heads", error);
+    }
+  }
+
+  /** A user's marks of a kept family, over all rooms: roomId → seq. */
+  marksOf(user: string, family: string): Promise<Map<string, number>> {
+    return this.#parts.log.marksOf(user, family);
+  }
+
+  /** Stops. Readers are not told. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const room of this.#rooms.values()) room.close();
+    this.#rooms.clear();
+  }
+
+  #arm(): void {
+    this.#timer = this.#parts.clock.setTimer(() => {
+      try {
+        this.sweep();
+      } catch (error) {
+        this.#parts.observer.failure("sweeping rooms", error);
+      }
+      if (!this.#closed) this.#arm();
+    }, SWEEP_MS);
+  }
+
+  #sum(of: (room: Room) => number): number {
+    let sum = 0;
+    for (const room of this.#rooms.values()) sum += of(room);
+    return sum;
+  }
+}

@@ -1,0 +1,106 @@
+import type { LogEvent } from "../log/log.ts";
+import type { Format } from "./sink.ts";
+
+/**
+ * The newest events of a room, in memory, each encoded at most once per format. Bounded by count and bytes; what falls
+ * out is read from the log again if somebody still needs it.
+ */
+export class Tail {
+  readonly #maxEvents: number;
+  readonly #maxBytes: number;
+  #entries: Entry[] = [];
+  /** Entries before this index are gone; compacted now and then, so that dropping the oldest costs nothing. */
+  #start = 0;
+  #bytes = 0;
+  #first: number;
+
+  /** @param head the room's head: an empty tail begins after it. */
+  constructor(head: number, maxEvents: number, maxBytes: number) {
+    this.#first = head + 1;
+    this.#maxEvents = maxEvents;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The oldest seq in memory; head + 1 when there is none. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** What it holds, in bytes of payload. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds the event after the newest one. */
+  push(event: LogEvent): void {
+    this.#entries.push({ event, buffers: [] });
+    this.#bytes += event.data.length;
+    while (this.#entries.length - this.#start > 1 && this.#isOver()) this.#dropOldest();
+  }
+
+  /** Forgets everything; the next event is `head + 1`. */
+  reset(head: number): void {
+    this.#entries = [];
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#first = head + 1;
+  }
+
+  /** Replaces the payload of an event, when it is still here. */
+  replace(seq: number, data: string): void {
+    const entry = this.#at(seq);
+    if (entry === undefined) return;
+    this.#bytes += data.length - entry.event.data.length;
+    entry.event = { ...entry.event, data };
+    entry.buffers = [];
+  }
+
+  /** Forgets the events up to `seq`, because what is stored of one of them has changed. */
+  dropThrough(seq: number): void {
+    while (this.#first <= seq && this.#start < this.#entries.length) this.#dropOldest();
+  }
+
+  /** The event, when it is here. */
+  event(seq: number): LogEvent | undefined {
+    return this.#at(seq)?.event;
+  }
+
+  /** The bytes of an event in a format, made once. The event must be here. */
+  encoded(seq: number, format: Format): Buffer {
+    const entry = this.#at(seq)!;
+    for (const cached of entry.buffers) if (cached.format === format.id) return cached.bytes;
+    const bytes = format.event(entry.event);
+    entry.buffers.push({ format: format.id, bytes });
+    return bytes;
+  }
+
+  #at(seq: number): Entry | undefined {
+    return seq < this.#first ? undefined : this.#entries[this.#start + seq - this.#first];
+  }
+
+  #isOver(): boolean {
+    return this.#entries.length - this.#start > this.#maxEvents || this.#bytes > this.#maxBytes;
+  }
+
+  #dropOldest(): void {
+    this.#bytes -= this.#entries[this.#start]!.event.data.length;
+    this.#start++;
+    this.#first++;
+    if (this.#start >= this.#maxEvents || this.#start === this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#start);
+      this.#start = 0;
+    } else {
+      this.#entries[this.#start - 1] = GONE;
+    }
+  }
+}
+
+interface Entry {
+  event: LogEvent;
+  buffers: { format: string; bytes: Buffer }[];
+}
+
+const GONE: Entry = {
+  event: { roomId: "", seq: 0, type: "", sender: null, messageId: null, timestamp: 0, data: "", amends: null },
+  buffers: [],
+};

@@ -1,0 +1,53 @@
+import type { Server } from "node:http";
+import type { VerifyToken } from "../auth/identity.ts";
+import type { TokenVerifierOptions } from "../auth/jwt.ts";
+import type { Bus } from "../bus/bus.ts";
+import type { Log, Retention } from "../log/log.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { Clock, Limits } from "../protocol/index.ts";
+import type { AccessRule, Namespace } from "../session/namespace.ts";
+
+/** What `createServer` takes. Everything has a default; production needs `auth`. */
+export interface ServerOptions {
+  /** Attach to this `node:http` server instead of making one. Its other routes and upgrades stay its own. */
+  readonly server?: Server | undefined;
+  /** Default: 8080. 0 takes any free port. */
+  readonly port?: number | undefined;
+  /** Default: 127.0.0.1 with `dev`, else all addresses. */
+  readonly host?: string | undefined;
+  /** `memory:`, `sqlite:PATH` or a log of your own. Default: `sqlite:./data/yamabiko.db`. */
+  readonly log?: string | Log | undefined;
+  /** What an acknowledged event survives: `full` (default) a power cut, `normal` a crash of the process. SQLite only. */
+  readonly sqliteSynchronous?: "full" | "normal" | undefined;
+  /** `memory:` or a bus of your own. Default: `memory:`. */
+  readonly bus?: string | Bus | undefined;
+  /** How tokens are checked: with a key, or by a function of your own. */
+  readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused"> | VerifyToken | undefined;
+  /** The kinds of room. Default: chat. Given ones are added; one of the same name replaces. */
+  readonly namespaces?: readonly Namespace[] | undefined;
+  /** Asked about every room, besides the namespace's own rule. */
+  readonly access?: AccessRule | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** How much of each room is kept, where the namespace does not say. Default: everything. */
+  readonly retention?: Retention | undefined;
+  /** Development: guests, tokens for the asking, no per-IP and rate limits, loopback only. Default: false. */
+  readonly dev?: boolean | undefined;
+  /** Let clients without a token in. Default: as `dev`. */
+  readonly guests?: boolean | undefined;
+  /** Every connection joins this room by itself, and messages without a room go to it. Default: none. */
+  readonly defaultRoom?: string | undefined;
+  /** Origins besides the server's own whose pages may connect, e.g. `https://app.example`. `*` is any. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** Proxies whose `X-Forwarded-For` is believed, as addresses or CIDR ranges. Default: none. */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /** A directory of built pages to serve. Default: none. */
+  readonly staticDir?: string | undefined;
+  /** A path that echoes frames, for conformance suites. Default: none. */
+  readonly echoPath?: string | undefined;
+  /** How long a connection may be silent before it is pinged, ms. Default: 30,000. */
+  readonly heartbeatMs?: number | undefined;
+  /** Where to log. Default: JSON lines of level `warn` and above on standard error. */
+  readonly logger?: Logger | undefined;
+  /** For tests. */
+  readonly clock?: Clock | undefined;
+}

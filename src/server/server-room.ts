@@ -1,0 +1,71 @@
+import {
+  type Envelope,
+  formatCursor,
+  type Json,
+  type JsonObject,
+  parseRoomId,
+  YamabikoError,
+} from "../protocol/index.ts";
+import type { Rooms } from "../room/rooms.ts";
+import type { Member, Namespace, RoomView, StateView } from "../session/namespace.ts";
+import { kindOf } from "../session/room-kind.ts";
+import { viewRoom, viewState } from "../session/view.ts";
+
+/** A room, as the server's own code uses it. Needs no membership and no rights. */
+export class ServerRoom {
+  /** The full form. */
+  readonly roomId: string;
+  readonly #open: () => Promise<Awaited<ReturnType<Rooms["open"]>>>;
+
+  /** @throws {YamabikoError} `invalid_message` for a bad roomId, `unknown_type` for an unknown namespace. */
+  constructor(roomId: string, rooms: () => Promise<Rooms>, namespaces: ReadonlyMap<string, Namespace>) {
+    const address = parseRoomId(roomId);
+    const namespace = namespaces.get(address.namespace);
+    if (namespace === undefined)
+      throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+    this.roomId = address.roomId;
+    this.#open = async () => (await rooms()).open(address.roomId, kindOf(namespace));
+  }
+
+  /**
+   * Appends an event; resolves when it is durable. With a `messageId`, the same one twice is one event.
+   * Rejects with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
+   */
+  async publish(
+    type: string,
+    payload: JsonObject,
+    options: { messageId?: string; expect?: number } = {},
+  ): Promise<{ savedId: string; epoch: string; seq: number; duplicate: boolean }> {
+    const room = await this.#open();
+    const event = { type, data: JSON.stringify(payload) };
+    const { epoch, seq, duplicate } = await room.publish(null, options.messageId ?? null, event, {
+      expect: options.expect,
+    });
+    return { savedId: formatCursor(epoch, seq), epoch, seq, duplicate };
+  }
+
+  /** Sends something to everyone there now that is neither logged nor kept. */
+  async signal(type: string, payload: Json): Promise<void> {
+    (await this.#open()).signal(type, payload);
+  }
+
+  /** The room's head, history and state. */
+  async view(): Promise<RoomView> {
+    return viewRoom(await this.#open());
+  }
+
+  /** A family of the room's state. */
+  async state(family: string): Promise<StateView> {
+    return viewState(await this.#open(), family, null);
+  }
+
+  /** Who is there: at most 100 are named, the count is of all. */
+  async members(): Promise<{ count: number; users: readonly Member[] }> {
+    return (await this.#open()).members.list();
+  }
+
+  /** The envelopes after a seq, oldest first. */
+  async history(after: number, limit: number): Promise<Envelope[]> {
+    return (await (await this.view()).read(after, limit)).map((event) => event.toEnvelope());
+  }
+}

@@ -1,0 +1,285 @@
+import { randomBytes } from "node:crypto";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { dirname } from "node:path";
+import { createAccess } from "../auth/access.ts";
+import { loadDevSecret } from "../auth/dev.ts";
+import type { VerifyToken } from "../auth/identity.ts";
+import { createTokenVerifier } from "../auth/jwt.ts";
+import { createTickets } from "../auth/tickets.ts";
+import type { Bus } from "../bus/bus.ts";
+import { createMemoryBus } from "../bus/memory.ts";
+import { chat } from "../features/index.ts";
+import type { Log } from "../log/log.ts";
+import { createMemoryLog } from "../log/memory.ts";
+import { createSqliteLog } from "../log/sqlite.ts";
+import { createLogger, type Logger } from "../observe/logger.ts";
+import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
+import { type Clock, parseRoomId, resolveLimits, systemClock } from "../protocol/index.ts";
+import { Rooms } from "../room/rooms.ts";
+import { defineNamespace, type Namespace } from "../session/namespace.ts";
+import { Router } from "../session/router.ts";
+import { Sessions } from "../session/sessions.ts";
+import { WebSocketTransport } from "../transport/websocket.ts";
+import { ClientAddress } from "./client-address.ts";
+import { createHttp } from "./http.ts";
+import { IpLimits } from "./ip-limits.ts";
+import type { ServerOptions } from "./options.ts";
+import { ServerRoom } from "./server-room.ts";
+import { createStatic } from "./static.ts";
+import { createUpgrade } from "./upgrade.ts";
+import { VERSION } from "./version.ts";
+
+/** How long clients are told to wait before they come back after a shutdown, ms. */
+const RECONNECT_MS = 1_000;
+/** How long a shutdown waits for what is under way, ms. */
+const CLOSE_MS = 5_000;
+
+/** A running server. */
+export interface YamabikoServer {
+  /**
+   * Opens the log and listens. With an attached `server` it only opens the log.
+   * Rejects when the log cannot be opened or the port is taken.
+   */
+  listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
+  /** Tells clients to come back, finishes what was accepted, and lets go of everything. */
+  close(): Promise<void>;
+  /** A room, for the server's own code. */
+  room(roomId: string): ServerRoom;
+  /** The metrics in Prometheus' text format. */
+  metrics(): Promise<string>;
+  /** How many clients are connected to this node. */
+  readonly connections: number;
+}
+
+/**
+ * Makes a server.
+ *
+ * @throws {TypeError} with a remedy when the options cannot work; above all, production without a key.
+ */
+export function createServer(options: ServerOptions = {}): YamabikoServer {
+  const { dev = false, clock = systemClock, heartbeatMs = 30_000 } = options;
+  const guests = options.guests ?? dev;
+  const limits = resolveLimits(options.limits, dev);
+  const logger = options.logger ?? createLogger({ level: "warn" });
+  const registry = createRegistry({ process: true });
+  const observer = createMetricsObserver(registry, logger, clock);
+  const nodeId = randomBytes(6).toString("base64url");
+
+  const namespaces = collectNamespaces(options);
+  const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
+  const verifyToken = chooseVerifier(options, devSecret, clock, logger);
+  if (verifyToken === null && !guests) {
+    throw new TypeError(
+      "There is no key to check tokens with. Set YAMABIKO_JWT_SECRET, YAMABIKO_JWT_PUBLIC_KEY or YAMABIKO_JWKS_URL (option `auth`), or start with --dev on your own machine.",
+    );
+  }
+  const can = createAccess({
+    namespaces: namespaces.values(),
+    rule: options.access,
+    clock,
+    onFailure: (error) => observer.failure("asking an access rule", error),
+  });
+  const tickets = createTickets({ limit: limits.tickets, clock });
+  observer.gauge("tickets", () => tickets.count);
+  const clientAddress = new ClientAddress(options.trustedProxies ?? []);
+  const ipLimits = new IpLimits(limits, clock, observer);
+  const defaultRoom = options.defaultRoom === undefined ? null : parseRoomId(options.defaultRoom);
+  const allowedOrigins = options.allowedOrigins ?? [];
+  const serverName = `yamabiko/${VERSION}`;
+
+  const bus: Bus = openBus(options.bus);
+  let log: Log | null = null;
+  let isReady = false;
+  let isClosed = false;
+
+  const open = async () => {
+    log = await openLog(options, clock);
+    const rooms = new Rooms({ log, bus, nodeId, observer, clock, limits });
+    const router = new Router({
+      serverName,
+      rooms,
+      namespaces,
+      can,
+      verifyToken,
+      guests,
+      defaultRoom,
+      heartbeatMs,
+      limits,
+      clock,
+      observer,
+    });
+    const sessions = new Sessions(router, `${nodeId}-`);
+    const webSocket = new WebSocketTransport({ sessions, fanout: rooms.fanout, limits, clock, observer });
+    const upgrade = createUpgrade({
+      ready: Promise.resolve(),
+      webSocket,
+      sessions,
+      verifyToken,
+      tickets,
+      clientAddress,
+      ipLimits,
+      allowedOrigins,
+      echoPath: options.echoPath ?? null,
+      dev,
+      isAttached: options.server !== undefined,
+      observer,
+    });
+    isReady = true;
+    return { rooms, sessions, upgrade };
+  };
+  const opened = open();
+  // Told by `listen`, and by whoever uses a room; a failure that nobody asks about is no crash.
+  opened.catch(() => {});
+
+  const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
+  const handle = createHttp({
+    verifyToken,
+    tickets,
+    devSecret,
+    allowedOrigins,
+    limits,
+    clock,
+    observer,
+    isReady: () => isReady && !isClosed,
+    metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
+    pages,
+  });
+
+  const http: HttpServer =
+    options.server ?? createHttpServer({ headersTimeout: limits.handshakeMs, requestTimeout: 30_000 }, handle);
+  const onUpgrade = (
+    request: Parameters<Awaited<typeof opened>["upgrade"]>[0],
+    socket: unknown,
+    head: Buffer,
+  ): void => {
+    const raw = socket as Socket;
+    opened.then(
+      ({ upgrade }) => (isClosed ? raw.destroy() : upgrade(request, raw, head)),
+      () => raw.destroy(),
+    );
+  };
+  http.on("upgrade", onUpgrade);
+
+  let sessionsNow: Sessions | null = null;
+  opened.then(
+    ({ sessions }) => {
+      sessionsNow = sessions;
+    },
+    () => {},
+  );
+
+  return {
+    get connections() {
+      return sessionsNow?.count ?? 0;
+    },
+
+    async listen(port = options.port ?? 8080, host = options.host ?? (dev ? "127.0.0.1" : undefined)) {
+      await opened;
+      if (options.server === undefined) {
+        await new Promise<void>((resolve, reject) => {
+          http.once("error", reject);
+          http.listen(port, host, () => {
+            http.off("error", reject);
+            resolve();
+          });
+        });
+      }
+      const address = http.address() as AddressInfo | null;
+      const shownHost =
+        host === undefined || host === "0.0.0.0" || host === "::"
+          ? "localhost"
+          : host.includes(":")
+            ? `[${host}]`
+            : host;
+      return { port: address?.port ?? 0, url: `http://${shownHost}:${address?.port ?? 0}` };
+    },
+
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      http.off("upgrade", onUpgrade);
+      const parts = await opened.catch(() => null);
+      parts?.sessions.close(RECONNECT_MS);
+      if (options.server === undefined) await closeHttp(http);
+      parts?.rooms.close();
+      await bus.close();
+      await log?.close();
+    },
+
+    room(roomId) {
+      return new ServerRoom(roomId, async () => (await opened).rooms, namespaces);
+    },
+
+    metrics: () => registry.metrics(),
+  };
+}
+
+/** The namespaces every server has: chat, each user's own room, and what back ends publish. */
+function collectNamespaces(options: ServerOptions): ReadonlyMap<string, Namespace> {
+  const builtIn: Namespace[] = [
+    chat(),
+    defineNamespace({ name: "user", messages: {} }),
+    defineNamespace({ name: "feed", messages: {} }),
+  ];
+  const namespaces = new Map<string, Namespace>();
+  for (const namespace of [...builtIn, ...(options.namespaces ?? [])]) {
+    const retention = namespace.retention ?? options.retention;
+    namespaces.set(namespace.name, retention === undefined ? namespace : { ...namespace, retention });
+  }
+  return namespaces;
+}
+
+function hasKey({ auth }: ServerOptions): boolean {
+  if (typeof auth === "function") return true;
+  return auth?.secret !== undefined || auth?.publicKey !== undefined || auth?.jwksUrl !== undefined;
+}
+
+function chooseVerifier(
+  options: ServerOptions,
+  devSecret: string | null,
+  clock: Clock,
+  logger: Logger,
+): VerifyToken | null {
+  const { auth } = options;
+  if (typeof auth === "function") return auth;
+  if (devSecret !== null) return createTokenVerifier({ secret: devSecret, clock });
+  if (!hasKey(options)) return null;
+  return createTokenVerifier({ ...auth, clock, onRefused: (reason) => logger.info({ reason }, "token refused") });
+}
+
+const SQLITE = /^sqlite:(.+)$/;
+const DEFAULT_LOG = "sqlite:./data/yamabiko.db";
+
+function openLog(options: ServerOptions, clock: Clock): Log | Promise<Log> {
+  const { log = DEFAULT_LOG } = options;
+  if (typeof log !== "string") return log;
+  if (log === "memory:") return createMemoryLog({ clock });
+  const path = SQLITE.exec(log)?.[1];
+  if (path === undefined) throw new TypeError(`"${log}" is not a log. Use sqlite:PATH or memory:`);
+  return createSqliteLog({ path, synchronous: options.sqliteSynchronous, clock });
+}
+
+function openBus(bus: string | Bus = "memory:"): Bus {
+  if (typeof bus !== "string") return bus;
+  if (bus === "memory:") return createMemoryBus();
+  throw new TypeError(`"${bus}" is not a bus. Use memory:`);
+}
+
+/** Development keeps its key beside the data, so that a reload after a restart still is the same user. */
+function devDirectory(log: string | Log = DEFAULT_LOG): string | null {
+  const path = typeof log === "string" ? SQLITE.exec(log)?.[1] : undefined;
+  return path === undefined || path === ":memory:" ? null : dirname(path);
+}
+
+/** Lets requests and close handshakes finish, for a while. */
+function closeHttp(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => http.closeAllConnections(), CLOSE_MS);
+    http.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    http.closeIdleConnections();
+  });
+}

@@ -1,0 +1,83 @@
+import { type JsonObject, parseRoomId, type RoomAddress } from "../protocol/index.ts";
+import type { Room } from "../room/room.ts";
+import type { Context, Draft, DraftOptions, Right, RoomView, StateView, User } from "./namespace.ts";
+import { kindOf } from "./room-kind.ts";
+import type { Services } from "./services.ts";
+import type { Session } from "./session.ts";
+import { viewRoom, viewState } from "./view.ts";
+
+/** What a handler has in hand, for one message of one session. */
+export class HandlerContext implements Context {
+  readonly user: User;
+  readonly connectionId: string;
+  readonly roomId: string;
+  readonly type: string;
+  readonly messageId: string | null;
+  readonly now: number;
+  readonly #session: Session;
+  readonly #services: Services;
+  readonly #address: RoomAddress | null;
+  readonly #room: Room | null;
+  #view: RoomView | null = null;
+
+  constructor(
+    session: Session,
+    services: Services,
+    message: { type: string; messageId?: string },
+    address: RoomAddress | null,
+    room: Room | null,
+  ) {
+    this.user = session.user!;
+    this.connectionId = session.id;
+    this.roomId = address?.roomId ?? "";
+    this.type = message.type;
+    this.messageId = message.messageId ?? null;
+    this.now = services.clock.now();
+    this.#session = session;
+    this.#services = services;
+    this.#address = address;
+    this.#room = room;
+  }
+
+  get room(): RoomView {
+    this.#view ??= viewRoom(this.#inRoom());
+    return this.#view;
+  }
+
+  event(type: string, payload: JsonObject, options: DraftOptions = {}): Draft {
+    this.#inRoom();
+    return { kind: "draft", type, payload, options };
+  }
+
+  signal(type: string, payload: JsonObject): void {
+    this.#inRoom().signal(type, payload);
+  }
+
+  reply(type: string, payload: JsonObject): void {
+    this.#session.send(type, payload, this.#address?.roomId);
+  }
+
+  can(right: Right): boolean | Promise<boolean> {
+    return this.#address !== null && this.#services.can(this.user, this.#address, right);
+  }
+
+  state(family: string): StateView {
+    return viewState(this.#inRoom(), family, this.#session.memberships.get(this.roomId)?.owned ?? null);
+  }
+
+  marks(family: string): Promise<Map<string, number>> {
+    return this.#services.rooms.marksOf(this.user.id, family);
+  }
+
+  async visit(roomId: string): Promise<RoomView | null> {
+    const address = parseRoomId(roomId);
+    const namespace = this.#services.namespaces.get(address.namespace);
+    if (namespace === undefined || !(await this.#services.can(this.user, address, "read"))) return null;
+    return viewRoom(await this.#services.rooms.open(address.roomId, kindOf(namespace)));
+  }
+
+  #inRoom(): Room {
+    if (this.#room === null) throw new TypeError(`"${this.type}" is about no room`);
+    return this.#room;
+  }
+}

@@ -1,0 +1,37 @@
+import { type Envelope, YamabikoError } from "../../protocol/index.ts";
+import type { Services } from "../services.ts";
+import type { Session } from "../session.ts";
+
+/**
+ * `authenticate {token}`: says who the client is; later, refreshes the token in place (AUTH-1 to AUTH-4).
+ * A first token that is not accepted closes the connection with 4401; a refresh that is not accepted changes nothing.
+ */
+export async function handleAuthenticate(session: Session, envelope: Envelope, services: Services): Promise<void> {
+  const isFirst = session.user === null;
+  try {
+    if (services.verifyToken === null) {
+      throw new YamabikoError("unauthenticated", "This server takes no tokens.", {
+        remedy: "Leave out `authenticate`, or start the server with a key.",
+      });
+    }
+    const token = tokenOf(envelope.payload);
+    const identity = await services.verifyToken(token);
+    if (session.isEnded) return;
+    session.identify(identity);
+    if (!session.isEnded) session.ack(envelope.messageId, {});
+  } catch (error) {
+    session.refuse(envelope.messageId, error);
+    const isFinal = error instanceof YamabikoError && !error.retryable;
+    if (isFirst && isFinal) session.close("unauthenticated", "the token was not accepted");
+  }
+}
+
+function tokenOf(payload: unknown): string {
+  const token = typeof payload === "object" && payload !== null ? (payload as { token?: unknown }).token : undefined;
+  if (typeof token !== "string") {
+    throw new YamabikoError("invalid_message", "`authenticate` needs a `token`.", {
+      remedy: 'Send {"type": "authenticate", "payload": {"token": "…"}}.',
+    });
+  }
+  return token;
+}

@@ -1,0 +1,110 @@
+import {
+  type Cursor,
+  type Envelope,
+  formatCursor,
+  type JsonObject,
+  parseCursor,
+  type RoomAddress,
+  YamabikoError,
+} from "../../protocol/index.ts";
+import type { Lost } from "../../room/page.ts";
+import type { Room } from "../../room/room.ts";
+import { Membership } from "../membership.ts";
+import { kindOf } from "../room-kind.ts";
+import type { Services } from "../services.ts";
+import type { Session } from "../session.ts";
+import { viewRoom, viewState } from "../view.ts";
+
+/** `join_room {roomId, after?, limit?}`: reads a room from a cursor on (JOIN-1 to JOIN-4, RES-1, RES-2). */
+export async function handleJoinRoom(
+  session: Session,
+  envelope: Envelope,
+  address: RoomAddress,
+  services: Services,
+): Promise<void> {
+  const { roomId } = address;
+  const { limits } = services;
+  const user = session.user!;
+  const { after, limit } = readRequest(envelope.payload, limits.joinEvents);
+  const namespace = services.namespaces.get(address.namespace);
+  if (namespace === undefined) throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+  if (!session.memberships.has(roomId) && session.memberships.size >= limits.roomsPerConnection) {
+    services.observer.limited("roomsPerConnection");
+    throw new YamabikoError("too_many_rooms", `At most ${limits.roomsPerConnection} rooms per connection.`, {
+      remedy: "Leave a room first.",
+    });
+  }
+  if (!(await services.can(user, address, "read")))
+    throw new YamabikoError("access_denied", "You may not read this room.");
+
+  const room = await services.rooms.open(roomId, kindOf(namespace));
+  const existing = session.memberships.get(roomId);
+  const owned = existing?.owned ?? new Set<string>();
+  const you = await namespace.onJoin?.({
+    user,
+    connectionId: session.id,
+    roomId,
+    now: services.clock.now(),
+    room: viewRoom(room),
+    state: (family) => viewState(room, family, owned),
+  });
+
+  // From here to the reply nothing waits, so that what the reply says is what follows it.
+  const place = existing !== undefined && after === null ? goOn(existing, room) : await room.locate(after, limit);
+  if (session.isEnded) return;
+  let membership = existing;
+  if (membership === undefined) {
+    membership = new Membership(room, room.subscribe(session.connection, place.start), user);
+    for (const entry of owned) membership.owned.add(entry);
+    session.memberships.set(roomId, membership);
+  } else {
+    membership.subscription.seek(place.start);
+  }
+  session.send("joined_room", joinedPayload(room, place, you), roomId);
+  if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
+  session.ack(envelope.messageId, { roomId });
+  session.send("room_users", room.users(), roomId);
+  membership.subscription.pump();
+}
+
+interface Place {
+  readonly start: number;
+  readonly lost: Lost | null;
+  readonly recovered: boolean;
+}
+
+/** Joining again without `after` goes on where the reader is (JOIN-3). */
+function goOn(membership: Membership, room: Room): Place {
+  const { epoch, seq } = membership.subscription.position;
+  if (epoch !== room.epoch)
+    return { start: room.first - 1, lost: { reason: "epoch", from: null, to: null }, recovered: false };
+  return { start: seq, lost: null, recovered: true };
+}
+
+function joinedPayload(room: Room, place: Place, you: JsonObject | undefined): JsonObject {
+  const payload: JsonObject = {
+    roomId: room.roomId,
+    epoch: room.epoch,
+    head: room.head,
+    cursor: formatCursor(room.epoch, place.start),
+    recovered: place.recovered,
+    state: room.stateSnapshot(),
+  };
+  if (you !== undefined) payload.you = you;
+  return payload;
+}
+
+function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null; limit: number } {
+  const { after, limit } = (typeof payload === "object" && payload !== null ? payload : {}) as Record<string, unknown>;
+  if (
+    limit !== undefined &&
+    limit !== null &&
+    (typeof limit !== "number" || !Number.isInteger(limit) || limit < 0 || limit > maxLimit)
+  ) {
+    throw new YamabikoError("invalid_message", `\`limit\` must be a whole number from 0 to ${maxLimit}.`);
+  }
+  return {
+    after: after === undefined || after === null ? null : parseCursor(after),
+    limit: typeof limit === "number" ? limit : 0,
+  };
+}

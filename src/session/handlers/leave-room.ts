@@ -1,0 +1,11 @@
+import type { Envelope, RoomAddress } from "../../protocol/index.ts";
+import type { Session } from "../session.ts";
+
+/** `leave_room {roomId}`: nothing of the room is delivered after the answer (JOIN-5). Leaving twice is no error. */
+export function handleLeaveRoom(session: Session, envelope: Envelope, { roomId }: RoomAddress): void {
+  const membership = session.memberships.get(roomId);
+  session.memberships.delete(roomId);
+  membership?.end("left");
+  session.send("left_room", { roomId }, roomId);
+  session.ack(envelope.messageId, { roomId });
+}

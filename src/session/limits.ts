@@ -1,0 +1,73 @@
+import type { Clock } from "../protocol/index.ts";
+
+/** A token bucket: `perSecond` on average, twice that at once. 0 means no limit. */
+export class Bucket {
+  readonly #perMs: number;
+  readonly #capacity: number;
+  readonly #clock: Clock;
+  #tokens: number;
+  #filledAt: number;
+
+  constructor(perSecond: number, clock: Clock, burst = perSecond * 2) {
+    this.#perMs = perSecond / 1000;
+    this.#capacity = burst;
+    this.#tokens = burst;
+    this.#clock = clock;
+    this.#filledAt = clock.monotonic();
+  }
+
+  /** Takes `count` tokens. 0 when they were there, else how long to wait for them, ms; then nothing was taken. */
+  take(count = 1): number {
+    if (this.#perMs === 0) return 0;
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(this.#capacity, this.#tokens + (now - this.#filledAt) * this.#perMs);
+    this.#filledAt = now;
+    // More than the bucket ever holds is let through when it is full, and paid for afterwards.
+    if (this.#tokens >= Math.min(count, this.#capacity)) {
+      this.#tokens -= count;
+      return 0;
+    }
+    return Math.ceil((Math.min(count, this.#capacity) - this.#tokens) / this.#perMs);
+  }
+
+  /** Whether it is as full as can be, so that forgetting it changes nothing. */
+  get isFull(): boolean {
+    return this.#tokens + (this.#clock.monotonic() - this.#filledAt) * this.#perMs >= this.#capacity;
+  }
+}
+
+/** Buckets by key, made when first used and forgotten when full. Bounded: beyond `max`, the longest unused goes. */
+export class Buckets {
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #clock: Clock;
+  readonly #max: number;
+
+  constructor(clock: Clock, max = 100_000) {
+    this.#clock = clock;
+    this.#max = max;
+  }
+
+  /** As `Bucket.take`, of the key's own bucket. */
+  take(key: string, perSecond: number): number {
+    if (perSecond === 0) return 0;
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      bucket = new Bucket(perSecond, this.#clock);
+      if (this.#buckets.size >= this.#max) this.#forget();
+    } else {
+      this.#buckets.delete(key);
+    }
+    this.#buckets.set(key, bucket);
+    return bucket.take();
+  }
+
+  /** Forgets the full ones. */
+  sweep(): void {
+    for (const [key, bucket] of this.#buckets) if (bucket.isFull) this.#buckets.delete(key);
+  }
+
+  #forget(): void {
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
+  }
+}

@@ -1,0 +1,283 @@
+import {
+  type Envelope,
+  formatCursor,
+  type JsonObject,
+  parseRoomId,
+  type RoomAddress,
+  validate,
+  YamabikoError,
+} from "../protocol/index.ts";
+import type { Room } from "../room/room.ts";
+import { HandlerContext } from "./context.ts";
+import { handleAuthenticate } from "./handlers/authenticate.ts";
+import { handleJoinRoom } from "./handlers/join-room.ts";
+import { handleLeaveRoom } from "./handlers/leave-room.ts";
+import { Buckets } from "./limits.ts";
+import type { Draft, HandlerResult, MessageDefinition, Namespace } from "./namespace.ts";
+import { kindOf } from "./room-kind.ts";
+import type { Services } from "./services.ts";
+import type { Session } from "./session.ts";
+
+/** How often a handler runs again when somebody else changed what it amends. */
+const AMEND_TRIES = 5;
+
+/** Types whose payload may be just a roomId (ENV-3), besides those of the namespaces without a required payload. */
+const CORE_TYPES: ReadonlySet<string> = new Set(["join_room", "leave_room"]);
+
+/** Finds out what a message is about and what becomes of it. From here on nobody knows what transport it came by. */
+export class Router {
+  readonly services: Services;
+  readonly #userMessages: Buckets;
+  readonly #roomMessages: Buckets;
+  /** Roomless types, and the namespace they belong to. */
+  readonly #roomless = new Map<string, Namespace>();
+
+  constructor(services: Services) {
+    this.services = services;
+    this.#userMessages = new Buckets(services.clock);
+    this.#roomMessages = new Buckets(services.clock);
+    for (const namespace of services.namespaces.values()) {
+      for (const [type, definition] of Object.entries(namespace.messages)) {
+        if (definition.roomless === true && !this.#roomless.has(type)) this.#roomless.set(type, namespace);
+      }
+    }
+  }
+
+  /** The session's user is known. */
+  welcomed(session: Session): void {
+    const address = this.services.defaultRoom;
+    if (address !== null) void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
+  }
+
+  /** One message. Answers it, whatever happens; the promise settles when it is answered and never rejects. */
+  async route(session: Session, envelope: Envelope): Promise<void> {
+    try {
+      switch (envelope.type) {
+        case "authenticate":
+          await handleAuthenticate(session, envelope, this.services);
+          return;
+        case "ping":
+          session.send("pong", envelope.payload ?? {});
+          session.ack(envelope.messageId, {});
+          return;
+        case "ack":
+          return;
+      }
+      if (session.user === null) {
+        if (!this.services.guests) {
+          throw new YamabikoError("unauthenticated", "Say who you are first.", {
+            remedy: 'Send {"type": "authenticate", "payload": {"token": "…"}} as the first message.',
+          });
+        }
+        session.identify(null);
+        if (session.isEnded) return;
+      }
+      this.#limitUser(session);
+      const roomless = this.#roomless.get(envelope.type);
+      if (roomless !== undefined && !namesRoom(envelope.payload)) {
+        await this.#inLane(session, envelope, null, () => this.#handle(session, envelope, null, roomless));
+        return;
+      }
+      const address = this.#addressOf(envelope);
+      await this.#inLane(session, envelope, address, (finish) =>
+        this.#handleInRoom(session, envelope, address, finish),
+      );
+    } catch (error) {
+      this.#refuse(session, envelope, this.#tryAddress(envelope), error);
+    }
+  }
+
+  /** A message beyond the connection's rate. */
+  refuseLimited(session: Session, envelope: Envelope, retryAfterMs: number): void {
+    const error = new YamabikoError("rate_limited", "Too many messages.", { retryAfterMs });
+    this.#refuse(session, envelope, this.#tryAddress(envelope), error);
+  }
+
+  /** Forgets rates nobody uses. */
+  sweep(): void {
+    this.#userMessages.sweep();
+    this.#roomMessages.sweep();
+  }
+
+  /** In the order of arrival per room: the next message starts when this one's place in the log is asked for. */
+  #inLane(
+    session: Session,
+    envelope: Envelope,
+    address: RoomAddress | null,
+    work: (finish: () => void) => Promise<void>,
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      session.lane(address?.roomId ?? "").run(async (finish) => {
+        try {
+          if (session.connection.isCongested) await session.uncongested();
+          if (!session.isEnded) await work(finish);
+        } catch (error) {
+          this.#refuse(session, envelope, address, error);
+        } finally {
+          finish();
+          resolve();
+        }
+      });
+    });
+  }
+
+  async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
+    if (envelope.type === "join_room") return handleJoinRoom(session, envelope, address, this.services);
+    if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address);
+    if (envelope.messageId !== undefined && !session.admits(address.roomId, envelope.messageId)) {
+      throw new YamabikoError("unavailable", "An earlier message to this room was refused; send that one first.");
+    }
+    const namespace = this.services.namespaces.get(address.namespace);
+    if (namespace === undefined) {
+      throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+    }
+    return this.#handle(session, envelope, address, namespace, finish);
+  }
+
+  async #handle(
+    session: Session,
+    envelope: Envelope,
+    address: RoomAddress | null,
+    namespace: Namespace,
+    finish: () => void = () => {},
+  ): Promise<void> {
+    const { type } = envelope;
+    const definition = definitionOf(namespace, type);
+    if (definition === undefined) {
+      throw new YamabikoError("unknown_type", `"${type}" is not a message of the namespace "${namespace.name}".`);
+    }
+    let room: Room | null = null;
+    if (address !== null) {
+      room = session.memberships.get(address.roomId)?.room ?? null;
+      if (room === null && definition.joined !== false) {
+        throw new YamabikoError("not_joined", "Join the room before you send to it.", {
+          remedy: `Send {"type": "join_room", "payload": {"roomId": ${JSON.stringify(address.roomId)}}} first.`,
+        });
+      }
+      const right = definition.right ?? "write";
+      const may = this.services.can(session.user!, address, right);
+      if (!(may instanceof Promise ? await may : may)) {
+        throw new YamabikoError("access_denied", `You do not have the right to ${right} here.`);
+      }
+      if (room === null) {
+        const opened = this.services.rooms.open(address.roomId, kindOf(namespace));
+        room = opened instanceof Promise ? await opened : opened;
+      }
+      this.#limitRoom(session, address, namespace);
+    }
+    const fields = payloadFields(envelope.payload);
+    let payload: unknown = fields;
+    if (definition.payload !== undefined) {
+      const checked = validate(definition.payload, fields);
+      payload = checked instanceof Promise ? await checked : checked;
+    }
+    const context = new HandlerContext(session, this.services, envelope, address, room);
+    for (let attempt = 1; ; attempt++) {
+      const returned = definition.handle(context, payload);
+      const result: HandlerResult = returned instanceof Promise ? await returned : returned;
+      if (result === undefined || result === null || !isDraft(result)) {
+        session.ack(envelope.messageId, (result ?? {}) as JsonObject);
+        return;
+      }
+      const { amend, expect } = result.options;
+      const publishing = publishDraft(room!, session.user!.id, envelope, result);
+      // A plain append has its place in the order now. An amendment may have to be asked for again, so the next waits.
+      if (amend === undefined) finish();
+      try {
+        const { epoch, seq, duplicate } = await publishing;
+        session.ack(envelope.messageId, {
+          savedId: formatCursor(epoch, seq),
+          seq,
+          epoch,
+          duplicate,
+          ...result.options.ack,
+        });
+        return;
+      } catch (error) {
+        const isRace =
+          error instanceof YamabikoError && error.code === "conflict" && amend !== undefined && expect === undefined;
+        if (!isRace || attempt >= AMEND_TRIES) throw error;
+      }
+    }
+  }
+
+  #refuse(session: Session, envelope: Envelope, address: RoomAddress | null, error: unknown): void {
+    const isRetryable = !(error instanceof YamabikoError) || error.retryable;
+    if (isRetryable && address !== null && envelope.messageId !== undefined && !CORE_TYPES.has(envelope.type)) {
+      session.hold(address.roomId, envelope.messageId);
+    }
+    session.refuse(envelope.messageId, error);
+  }
+
+  #tryAddress(envelope: Envelope): RoomAddress | null {
+    try {
+      return this.#addressOf(envelope);
+    } catch {
+      return null; // It names no room, so there is no order to keep.
+    }
+  }
+
+  #addressOf(envelope: Envelope): RoomAddress {
+    const { payload } = envelope;
+    if (typeof payload === "string") return parseRoomId(payload);
+    const roomId =
+      typeof payload === "object" && payload !== null ? (payload as { roomId?: unknown }).roomId : undefined;
+    if (roomId !== undefined && roomId !== null) return parseRoomId(roomId);
+    if (this.services.defaultRoom !== null) return this.services.defaultRoom;
+    throw new YamabikoError("invalid_message", `"${envelope.type}" needs a \`roomId\` in its payload.`);
+  }
+
+  #limitUser(session: Session): void {
+    const wait = this.#userMessages.take(session.user!.id, this.services.limits.userMessagesPerSecond);
+    if (wait === 0) return;
+    this.services.observer.limited("userMessagesPerSecond");
+    throw new YamabikoError("rate_limited", "Too many messages from this user.", { retryAfterMs: wait });
+  }
+
+  #limitRoom(session: Session, address: RoomAddress, namespace: Namespace): void {
+    const perSecond = namespace.messagesPerSecond ?? 0;
+    const wait = this.#roomMessages.take(`${session.user!.id}\n${address.roomId}`, perSecond);
+    if (wait === 0) return;
+    this.services.observer.limited("userMessagesPerSecond");
+    throw new YamabikoError("rate_limited", "Too many messages in this room.", { retryAfterMs: wait });
+  }
+}
+
+function definitionOf(namespace: Namespace, type: string): MessageDefinition | undefined {
+  if (Object.hasOwn(namespace.messages, type)) return namespace.messages[type];
+  return Object.hasOwn(namespace.messages, "*") ? namespace.messages["*"] : undefined;
+}
+
+function namesRoom(payload: unknown): boolean {
+  return typeof payload === "object" && payload !== null && "roomId" in payload;
+}
+
+/** The payload without the room, which has been read from it. */
+function payloadFields(payload: unknown): JsonObject {
+  if (typeof payload === "string") return {};
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    throw new YamabikoError("invalid_message", "The payload must be an object.");
+  }
+  const { roomId: _room, ...fields } = payload as JsonObject;
+  return fields;
+}
+
+function isDraft(result: Draft | JsonObject): result is Draft {
+  return result.kind === "draft" && "options" in result;
+}
+
+function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Draft) {
+  const { amend, expect } = draft.options;
+  return room.publish(
+    sender,
+    envelope.messageId ?? null,
+    { type: draft.type, data: JSON.stringify(draft.payload) },
+    {
+      expect,
+      amend:
+        amend === undefined
+          ? undefined
+          : { seq: amend.seq, expectData: amend.expectData, data: JSON.stringify(amend.data) },
+    },
+  );
+}

@@ -1,0 +1,28 @@
+import type { VerifyToken } from "../auth/identity.ts";
+import type { Observer } from "../observe/observer.ts";
+import type { Clock, Limits, RoomAddress } from "../protocol/index.ts";
+import type { Rooms } from "../room/rooms.ts";
+import type { Namespace, Right, User } from "./namespace.ts";
+
+/** Says whether a user has a right in a room. Never rejects; what fails is a no. */
+export type Can = (user: User, address: RoomAddress, right: Right) => boolean | Promise<boolean>;
+
+/** What sessions stand on. Made once per server. */
+export interface Services {
+  /** The server's name and version, for `welcome`. */
+  readonly serverName: string;
+  readonly rooms: Rooms;
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly can: Can;
+  /** Null when the server takes no tokens. */
+  readonly verifyToken: VerifyToken | null;
+  /** Whether clients without a token are let in. */
+  readonly guests: boolean;
+  /** The room of messages that name none, which every connection joins by itself; null for none. */
+  readonly defaultRoom: RoomAddress | null;
+  /** How long a connection may be silent before it is asked for a sign of life, ms. */
+  readonly heartbeatMs: number;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}

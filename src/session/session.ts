@@ -1,0 +1,304 @@
+import type { Identity } from "../auth/identity.ts";
+import { isoTime } from "../codec/json.ts";
+import type { CloseReason } from "../observe/observer.ts";
+import {
+  CLOSE_CODES,
+  type CloseName,
+  type JsonObject,
+  messageIdOf,
+  PROTOCOL_VERSION,
+  toEnvelope,
+  toYamabikoError,
+  YamabikoError,
+} from "../protocol/index.ts";
+import type { Connection } from "./connection.ts";
+import { Hold } from "./hold.ts";
+import { Lane } from "./lane.ts";
+import { Bucket } from "./limits.ts";
+import type { Membership } from "./membership.ts";
+import type { User } from "./namespace.ts";
+import type { Router } from "./router.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** One client, whatever it came by: who it is, the rooms it joined, and what it is owed. */
+export class Session {
+  readonly id: string;
+  readonly connection: Connection;
+  /** The rooms this connection joined, by full roomId. */
+  readonly memberships = new Map<string, Membership>();
+  readonly #sessions: Sessions;
+  readonly #router: Router;
+  readonly #openedAt: number;
+  readonly #messages: Bucket;
+  readonly #bytes: Bucket;
+  /** Everything waits here while the client authenticates. */
+  readonly #gate = new Lane();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #holds = new Map<string, Hold>();
+  #user: User | null = null;
+  #expiresAt: number | null = null;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #isPaused = false;
+  #ended = false;
+  /** Work that waits for the client to read. */
+  #congested: (() => void)[] = [];
+  /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
+  askedAt: number | null = null;
+
+  constructor(id: string, connection: Connection, router: Router, sessions: Sessions) {
+    const { clock, limits } = router.services;
+    this.id = id;
+    this.connection = connection;
+    this.#router = router;
+    this.#sessions = sessions;
+    this.#openedAt = clock.monotonic();
+    this.#messages = new Bucket(limits.messagesPerSecond, clock);
+    this.#bytes = new Bucket(limits.bytesPerSecond, clock);
+  }
+
+  /** Null until the client has said who it is. */
+  get user(): User | null {
+    return this.#user;
+  }
+
+  /** When the token ends, ms since 1970; null for guests. */
+  get expiresAt(): number | null {
+    return this.#expiresAt;
+  }
+
+  /** When the connection was made, by the monotonic clock, ms. */
+  get openedAt(): number {
+    return this.#openedAt;
+  }
+
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether a token is being checked now. */
+  get isAuthenticating(): boolean {
+    return !this.#gate.isIdle;
+  }
+
+  // ---- in
+
+  /** A decoded message came in. Never throws. */
+  receive(value: unknown, bytes: number): void {
+    if (this.#ended) return;
+    const { observer } = this.#router.services;
+    observer.messageReceived(bytes);
+    const messageId = messageIdOf(value);
+    try {
+      const envelope = toEnvelope(value);
+      this.#inFlight++;
+      this.#inFlightBytes += bytes;
+      this.#press();
+      const done = (): void => {
+        this.#inFlight--;
+        this.#inFlightBytes -= bytes;
+        this.#press();
+      };
+      const wait = Math.max(this.#messages.take(), this.#bytes.take(bytes));
+      if (wait > 0) observer.limited("messagesPerSecond");
+      this.#gate.run(async (finish) => {
+        try {
+          if (this.#ended) return;
+          if (wait > 0) {
+            this.#router.refuseLimited(this, envelope, wait);
+            return;
+          }
+          const work = this.#router.route(this, envelope);
+          // Only authentication holds everybody else up; rooms have lanes of their own.
+          if (envelope.type !== "authenticate") finish();
+          await work;
+        } catch (error) {
+          this.refuse(messageId, error);
+        } finally {
+          finish();
+          done();
+        }
+      });
+    } catch (error) {
+      this.refuse(messageId, error);
+    }
+  }
+
+  /** Bytes came in that are no message. One that sends little else is closed with 1008. */
+  refuseInput(error: unknown, bytes: number): void {
+    const { observer } = this.#router.services;
+    observer.messageReceived(bytes);
+    if (this.#messages.take() > 0) {
+      observer.limited("messagesPerSecond");
+      this.close("policy", "too many messages that cannot be read");
+    } else this.refuse(undefined, error);
+  }
+
+  /** Resolves when the client takes bytes again, at once when it does. Answers are not made for one that does not read them. */
+  uncongested(): Promise<void> {
+    if (!this.connection.isCongested || this.#ended) return Promise.resolve();
+    return new Promise((resolve) => this.#congested.push(resolve));
+  }
+
+  /** Prepares work about one room in the order of arrival. */
+  lane(roomId: string): Lane {
+    let lane = this.#lanes.get(roomId);
+    if (lane === undefined) {
+      if (this.#lanes.size >= LANES) for (const [key, idle] of this.#lanes) if (idle.isIdle) this.#lanes.delete(key);
+      lane = new Lane();
+      this.#lanes.set(roomId, lane);
+    }
+    return lane;
+  }
+
+  /** Whether a message may go on after what was refused before it (ACK-5). */
+  admits(roomId: string, messageId: string): boolean {
+    const hold = this.#holds.get(roomId);
+    return hold === undefined || hold.admits(messageId);
+  }
+
+  /** Notes a retryable refusal (ACK-5). */
+  hold(roomId: string, messageId: string): void {
+    let hold = this.#holds.get(roomId);
+    if (hold === undefined) {
+      if (this.#holds.size >= LANES) this.#holds.clear();
+      hold = new Hold(this.#router.services.clock);
+      this.#holds.set(roomId, hold);
+    }
+    hold.refuse(messageId);
+  }
+
+  // ---- out
+
+  /** Sends a message to this client. */
+  send(type: string, payload: unknown, roomId?: string): void {
+    if (this.#ended) return;
+    const timestamp = isoTime(this.#router.services.clock.now());
+    const envelope = roomId === undefined ? { type, payload, timestamp } : { type, payload, timestamp, roomId };
+    this.connection.deliver(this.connection.format.envelope(envelope));
+  }
+
+  /** Answers a message: with an ack when it carried a messageId, else not at all. */
+  ack(messageId: string | null | undefined, payload: JsonObject): void {
+    this.#router.services.observer.acknowledged(payload.duplicate === true ? "duplicate" : "done");
+    if (this.#ended || messageId === undefined || messageId === null) return;
+    const timestamp = isoTime(this.#router.services.clock.now());
+    const envelope = { type: "ack", payload: { success: true, ...payload }, timestamp, messageId };
+    this.connection.deliver(this.connection.format.envelope(envelope));
+  }
+
+  /** Answers a message with an error: an ack when it carried a messageId, else `error` (ACK-1). */
+  refuse(messageId: string | null | undefined, error: unknown): void {
+    const { observer, clock } = this.#router.services;
+    const typed = toYamabikoError(error);
+    if (typed.code === "internal") observer.failure("handling a message", typed.cause ?? typed);
+    observer.refused(typed.code);
+    observer.acknowledged("refused");
+    if (this.#ended) return;
+    const timestamp = isoTime(clock.now());
+    const wire = typed.toWire();
+    const envelope =
+      messageId === undefined || messageId === null
+        ? { type: "error", payload: wire, timestamp }
+        : { type: "ack", payload: { success: false, error: wire }, timestamp, messageId };
+    this.connection.deliver(this.connection.format.envelope(envelope));
+  }
+
+  /** The transport takes bytes again. */
+  wake(): void {
+    this.#release();
+    for (const membership of this.memberships.values()) membership.subscription.pump();
+  }
+
+  // ---- who
+
+  /**
+   * The client has said who it is: the first time it is welcomed, later its token is refreshed in place.
+   * @throws {YamabikoError} `access_denied` (and the connection is closed with 4403) when it is another user (AUTH-2).
+   */
+  identify(identity: Identity | null): void {
+    if (identity === null) this.#welcome({ id: `guest-${this.id}`, name: "Guest", guest: true, claims: {} });
+    else {
+      const { id, name, claims } = identity;
+      const user: User = { id, name, guest: false, claims };
+      if (this.#user === null) {
+        this.#expiresAt = identity.expiresAt;
+        this.#welcome(user);
+        return;
+      }
+      if (this.#user.id !== id) {
+        this.refuse(undefined, new YamabikoError("access_denied", "This connection belongs to another user."));
+        this.close("forbidden", "another user's token");
+        return;
+      }
+      this.#user = user;
+      this.#expiresAt = identity.expiresAt;
+    }
+  }
+
+  #welcome(user: User): void {
+    const refusal = this.#sessions.admit(this, user);
+    if (refusal !== null) {
+      this.refuse(undefined, refusal);
+      this.close("too_many", refusal.message);
+      return;
+    }
+    this.#user = user;
+    const { limits, heartbeatMs, serverName } = this.#router.services;
+    this.send("welcome", {
+      connectionId: this.id,
+      user: { id: user.id, name: user.name },
+      guest: user.guest,
+      protocol: PROTOCOL_VERSION,
+      server: serverName,
+      heartbeatMs,
+      limits: { messageBytes: limits.messageBytes, rooms: limits.roomsPerConnection },
+      ...(this.#expiresAt === null ? {} : { expiresAt: this.#expiresAt }),
+    });
+    this.#router.welcomed(this);
+  }
+
+  // ---- the end
+
+  /** Closes the connection with a code of the table. */
+  close(name: CloseName, reason: string): void {
+    if (this.#ended) return;
+    this.connection.close(CLOSE_CODES[name].code, reason);
+    this.end(name);
+  }
+
+  /** The client is gone: everything it had is given back. Safe to call more than once. */
+  end(reason: CloseReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const membership of this.memberships.values()) membership.end("dropped");
+    this.memberships.clear();
+    this.#lanes.clear();
+    this.#holds.clear();
+    this.#release();
+    this.#sessions.ended(this, reason);
+  }
+
+  #release(): void {
+    if (this.#congested.length === 0) return;
+    const waiting = this.#congested;
+    this.#congested = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Stops reading from a client that has too much under way, and goes on when half of it is done. */
+  #press(): void {
+    const { inFlight, outboxBytes } = this.#router.services.limits;
+    if (!this.#isPaused && (this.#inFlight > inFlight || this.#inFlightBytes > outboxBytes)) {
+      this.#isPaused = true;
+      this.#router.services.observer.limited("inFlight");
+      this.connection.pauseReading(true);
+    } else if (this.#isPaused && this.#inFlight <= inFlight / 2 && this.#inFlightBytes <= outboxBytes / 2) {
+      this.#isPaused = false;
+      if (!this.#ended) this.connection.pauseReading(false);
+    }
+  }
+}
+
+/** The most rooms whose order a connection keeps track of at once, beyond those in work. */
+const LANES = 512;

@@ -1,0 +1,156 @@
+import type { CloseReason } from "../observe/observer.ts";
+import { type Timer, YamabikoError } from "../protocol/index.ts";
+import type { Connection } from "./connection.ts";
+import type { User } from "./namespace.ts";
+import type { Router } from "./router.ts";
+import { Session } from "./session.ts";
+
+/** How often connections are looked at, ms. One sweep serves all. */
+const SWEEP_MS = 1_000;
+/** How often those that have not said who they are are looked at, ms. */
+const GATE_MS = 250;
+/** How long a guest may stay silent before it is welcomed anyway, ms (AUTH-5). */
+const GUEST_MS = 1_000;
+/** How long a client has to answer a ping, ms (HB-1). */
+const ANSWER_MS = 10_000;
+
+/** The clients of this node: their number, their heartbeat, their expiry. */
+export class Sessions {
+  readonly #router: Router;
+  readonly #all = new Set<Session>();
+  readonly #unknown = new Set<Session>();
+  readonly #perUser = new Map<string, number>();
+  #nextId = 0;
+  readonly #prefix: string;
+  #sweepTimer: Timer | null = null;
+  #gateTimer: Timer | null = null;
+  #closed = false;
+
+  /** @param prefix makes connection ids of this node unlike those of others. */
+  constructor(router: Router, prefix: string) {
+    this.#router = router;
+    this.#prefix = prefix;
+    this.#every(SWEEP_MS, () => this.sweep());
+    this.#gateEvery();
+    router.services.observer.gauge("rooms_joined", () => {
+      let sum = 0;
+      for (const session of this.#all) sum += session.memberships.size;
+      return sum;
+    });
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#all.size;
+  }
+
+  all(): Iterable<Session> {
+    return this.#all;
+  }
+
+  /** Whether one more may come (limit `connections`). */
+  get hasRoom(): boolean {
+    const { connections } = this.#router.services.limits;
+    return !this.#closed && (connections === 0 || this.#all.size < connections);
+  }
+
+  /** A transport accepted a client. */
+  open(connection: Connection): Session {
+    const session = new Session(`${this.#prefix}${(this.#nextId++).toString(36)}`, connection, this.#router, this);
+    this.#all.add(session);
+    this.#unknown.add(session);
+    this.#router.services.observer.connectionOpened(connection.transport);
+    return session;
+  }
+
+  /** A session knows its user now. Returns why it may not stay, or null. */
+  admit(session: Session, user: User): YamabikoError | null {
+    const { limits, observer } = this.#router.services;
+    const count = this.#perUser.get(user.id) ?? 0;
+    if (limits.connectionsPerUser !== 0 && count >= limits.connectionsPerUser) {
+      observer.limited("connectionsPerUser");
+      return new YamabikoError("too_many_connections", `You have ${count} connections already.`);
+    }
+    this.#perUser.set(user.id, count + 1);
+    this.#unknown.delete(session);
+    return null;
+  }
+
+  /** A session is over. For `Session` only. */
+  ended(session: Session, reason: CloseReason): void {
+    if (!this.#all.delete(session)) return;
+    this.#unknown.delete(session);
+    if (session.user !== null) {
+      const left = (this.#perUser.get(session.user.id) ?? 1) - 1;
+      if (left === 0) this.#perUser.delete(session.user.id);
+      else this.#perUser.set(session.user.id, left);
+    }
+    this.#router.services.observer.connectionClosed(session.connection.transport, reason);
+  }
+
+  /** Heartbeat and expiry of all, and the router's own upkeep. */
+  sweep(): void {
+    const { clock, heartbeatMs } = this.#router.services;
+    const mono = clock.monotonic();
+    const now = clock.now();
+    for (const session of this.#all) {
+      const silentMs = mono - session.connection.heardAt;
+      if (session.askedAt !== null && session.connection.heardAt >= session.askedAt) session.askedAt = null;
+      if (session.askedAt !== null) {
+        if (mono - session.askedAt >= ANSWER_MS) session.close("heartbeat_timeout", "no sign of life");
+      } else if (silentMs >= heartbeatMs) {
+        session.askedAt = mono;
+        session.connection.ping();
+      }
+      if (session.expiresAt !== null && session.expiresAt <= now) session.close("unauthenticated", "the token expired");
+    }
+    this.#router.sweep();
+  }
+
+  /** Those that have not said who they are: guests are welcomed, others run out of time (AUTH-3, AUTH-5). */
+  sweepUnknown(): void {
+    const { clock, guests, limits } = this.#router.services;
+    const now = clock.monotonic();
+    for (const session of this.#unknown) {
+      const age = now - session.openedAt;
+      if (guests && age >= GUEST_MS && !session.isAuthenticating) session.identify(null);
+      else if (age >= limits.authenticateMs) session.close("unauthenticated", "no token in time");
+    }
+  }
+
+  /** Tells all when to come back, then closes them. */
+  close(reconnectInMs: number): void {
+    this.#closed = true;
+    this.#sweepTimer?.cancel();
+    this.#gateTimer?.cancel();
+    for (const session of this.#all) {
+      session.send("server_closing", { reconnectInMs });
+      session.close("restart", "the server is closing");
+    }
+  }
+
+  #every(ms: number, run: () => void): void {
+    const arm = (): void => {
+      this.#sweepTimer = this.#router.services.clock.setTimer(() => {
+        this.#safely(run);
+        if (!this.#closed) arm();
+      }, ms);
+    };
+    arm();
+  }
+
+  #gateEvery(): void {
+    this.#gateTimer = this.#router.services.clock.setTimer(() => {
+      this.#safely(() => this.sweepUnknown());
+      if (!this.#closed) this.#gateEvery();
+    }, GATE_MS);
+  }
+
+  #safely(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#router.services.observer.failure("looking after connections", error);
+    }
+  }
+}

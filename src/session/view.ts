@@ -1,0 +1,49 @@
+import { eventEnvelope } from "../codec/json.ts";
+import type { LogEvent } from "../log/log.ts";
+import type { Envelope, Json } from "../protocol/index.ts";
+import type { Room } from "../room/room.ts";
+import type { Member, RoomView, StateView, StoredEvent } from "./namespace.ts";
+
+/** A room as features see it. */
+export function viewRoom(room: Room): RoomView {
+  return {
+    roomId: room.roomId,
+    get epoch() {
+      return room.epoch;
+    },
+    get head() {
+      return room.head;
+    },
+    read: async (after, limit) => (await room.read(after, limit)).map(viewEvent),
+    readBack: async (before, limit) => (await room.readBack(before, limit)).map(viewEvent),
+    value: (family, key): Json => room.state.get(family, key),
+    members: (): { count: number; users: readonly Member[] } => room.members.list(),
+  };
+}
+
+function viewEvent(event: LogEvent): StoredEvent {
+  const { seq, type, sender, timestamp, data } = event;
+  return { seq, type, sender, timestamp, data, toEnvelope: (): Envelope => eventEnvelope(event) };
+}
+
+/**
+ * A state family as one connection sets it.
+ * @param owned remembers what this connection set, to be removed when it leaves.
+ */
+export function viewState(room: Room, family: string, owned: Set<string> | null): StateView {
+  return {
+    set(key, value) {
+      if (room.kind.state[family]?.kept !== true) owned?.add(ownedKey(family, key));
+      return room.setState(family, key, value);
+    },
+    remove(key) {
+      owned?.delete(ownedKey(family, key));
+      return room.removeState(family, key);
+    },
+  };
+}
+
+/** How a membership remembers a key it set. */
+export function ownedKey(family: string, key: string): string {
+  return `${family}\n${key}`;
+}

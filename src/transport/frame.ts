@@ -1,0 +1,44 @@
+/** The opcodes of data frames (RFC 6455 section 5.2). */
+export const OPCODE = { text: 0x1, binary: 0x2 } as const;
+
+/** The length of the header of an unmasked frame, bytes. */
+export function headerBytes(payloadBytes: number): number {
+  return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
+}
+
+/** Writes the header of one whole, unmasked message (RFC 6455 section 5.2: servers do not mask). Returns its length. */
+export function writeHeader(target: Buffer, opcode: number, payloadBytes: number): number {
+  target[0] = 0x80 | opcode;
+  if (payloadBytes < 126) {
+    target[1] = payloadBytes;
+    return 2;
+  }
+  if (payloadBytes < 65_536) {
+    target[1] = 126;
+    target.writeUInt16BE(payloadBytes, 2);
+    return 4;
+  }
+  target[1] = 127;
+  target.writeUInt32BE(Math.floor(payloadBytes / 2 ** 32), 2);
+  target.writeUInt32BE(payloadBytes >>> 0, 6);
+  return 10;
+}
+
+/** Bytes as one frame. */
+export function frameBytes(payload: Uint8Array, opcode: number): Buffer {
+  const header = headerBytes(payload.length);
+  const frame = Buffer.allocUnsafe(header + payload.length);
+  writeHeader(frame, opcode, payload.length);
+  frame.set(payload, header);
+  return frame;
+}
+
+/** Text as one frame. */
+export function frameText(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const header = headerBytes(length);
+  const frame = Buffer.allocUnsafe(header + length);
+  writeHeader(frame, OPCODE.text, length);
+  frame.write(text, header, "utf8");
+  return frame;
+}

@@ -1,0 +1,252 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Identity } from "../auth/identity.ts";
+import type { Codec } from "../codec/codec.ts";
+import { jsonCodec } from "../codec/json.ts";
+import { msgpackCodec } from "../codec/msgpack.ts";
+import type { CloseReason, Observer, TransportName } from "../observe/observer.ts";
+import { CLOSE_CODES, type Clock, type CloseName, type Limits, SUBPROTOCOLS } from "../protocol/index.ts";
+import type { Fanout } from "../room/fanout.ts";
+import type { Format } from "../room/sink.ts";
+import type { Connection } from "../session/connection.ts";
+import type { Session } from "../session/session.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { webSocketJson, webSocketMessagePack } from "./formats.ts";
+import { frameBytes, OPCODE } from "./frame.ts";
+import { Outflow } from "./outflow.ts";
+
+/** How long the other side has to answer a close frame, ms. */
+const CLOSE_MS = 2_000;
+
+export interface WebSocketParts {
+  readonly sessions: Sessions;
+  readonly fanout: Fanout;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+/** WebSocket (RFC 6455): `ws` for the handshake and for reading, our own framing for the way out. */
+export class WebSocketTransport {
+  readonly #parts: WebSocketParts;
+  readonly #server: WebSocketServer;
+
+  constructor(parts: WebSocketParts) {
+    this.#parts = parts;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: parts.limits.messageBytes,
+      autoPong: false,
+      handleProtocols: (offered) => chooseSubprotocol(offered),
+    });
+  }
+
+  /**
+   * Answers 101 and serves the client. The caller has checked path, origin, limits and credentials.
+   * @param identity who the handshake's own credential named; null when there was none.
+   * @param onEnd called once, when the client is gone or the handshake failed.
+   */
+  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null, onEnd: () => void): void {
+    this.#upgrade(request, socket, head, onEnd, (webSocket) => {
+      const connection = new WebSocketConnection(webSocket, socket, this.#parts);
+      const session = this.#parts.sessions.open(connection);
+      connection.serve(session);
+      if (identity !== null) session.identify(identity);
+    });
+  }
+
+  /** Answers 101 and sends every message back: for conformance suites, through the same parser, limits and writer. */
+  echo(request: IncomingMessage, socket: Socket, head: Buffer, onEnd: () => void): void {
+    this.#upgrade(request, socket, head, onEnd, (webSocket) => {
+      new WebSocketConnection(webSocket, socket, this.#parts, "echo").echo();
+    });
+  }
+
+  #upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    onEnd: () => void,
+    serve: (webSocket: WebSocket) => void,
+  ): void {
+    socket.once("close", onEnd);
+    socket.setNoDelay(true);
+    this.#server.handleUpgrade(request, socket, head, serve);
+  }
+}
+
+function chooseSubprotocol(offered: Set<string>): string | false {
+  for (const name of offered) if (name === SUBPROTOCOLS.json || name === SUBPROTOCOLS.msgpack) return name;
+  return false;
+}
+
+class WebSocketConnection implements Connection {
+  readonly transport: TransportName;
+  readonly format: Format;
+  readonly #codec: Codec;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #parts: WebSocketParts;
+  readonly #out: Outflow;
+  #session: Session | null = null;
+  #heardAt: number;
+  #bytesRead = 0;
+  #isPausedBySession = false;
+  #isPausedByOutbox = false;
+  #isClosing = false;
+
+  constructor(webSocket: WebSocket, socket: Socket, parts: WebSocketParts, transport: TransportName = "websocket") {
+    const isBinary = webSocket.protocol === SUBPROTOCOLS.msgpack;
+    this.transport = transport;
+    this.format = isBinary ? webSocketMessagePack : webSocketJson;
+    this.#codec = isBinary ? msgpackCodec : jsonCodec;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#heardAt = parts.clock.monotonic();
+    this.#out = new Outflow(socket, parts.fanout, parts.limits.outboxBytes, () => this.#onWritable());
+    // `ws` answers a close frame, and a broken rule, by calling close: what was delivered before must leave before.
+    const close = webSocket.close.bind(webSocket);
+    webSocket.close = (code, reason) => {
+      this.#out.end();
+      close(code, reason);
+    };
+    webSocket.on("ping", (payload) => {
+      // A client that floods us with pings and does not read the answers gets none.
+      if (this.#out.writable) webSocket.pong(payload);
+    });
+  }
+
+  serve(session: Session): void {
+    this.#session = session;
+    const { limits } = this.#parts;
+    this.#webSocket.on("message", (raw, isBinary) => {
+      const bytes = raw as Buffer;
+      if (isBinary !== this.#codec.binary) {
+        session.close("unsupported_data", isBinary ? "this connection speaks text" : "this connection speaks binary");
+        return;
+      }
+      let value: unknown;
+      try {
+        value = this.#codec.decode(bytes, limits);
+      } catch (error) {
+        session.refuseInput(error, bytes.length);
+        return;
+      }
+      session.receive(value, bytes.length);
+    });
+    this.#listen((reason) => session.end(reason));
+  }
+
+  echo(): void {
+    const { observer } = this.#parts;
+    observer.connectionOpened("echo");
+    this.#webSocket.on("message", (raw, isBinary) => {
+      const bytes = raw as Buffer;
+      observer.messageReceived(bytes.length);
+      this.deliver(frameBytes(bytes, isBinary ? OPCODE.binary : OPCODE.text));
+    });
+    let isOpen = true;
+    this.#listen((reason) => {
+      if (isOpen) observer.connectionClosed("echo", reason);
+      isOpen = false;
+    });
+  }
+
+  #listen(end: (reason: CloseReason) => void): void {
+    let fault: CloseReason | null = null;
+    // The parser found a broken rule; `ws` answers with the right close code by itself.
+    this.#webSocket.on("error", (error) => {
+      const { code } = error as Error & { code?: string };
+      fault = FAULTS[code ?? ""] ?? "aborted";
+    });
+    this.#webSocket.on("close", (code) => {
+      this.#out.end();
+      end(fault ?? reasonOf(code));
+    });
+  }
+
+  get heardAt(): number {
+    const { bytesRead } = this.#socket;
+    if (bytesRead !== this.#bytesRead) {
+      this.#bytesRead = bytesRead;
+      this.#heardAt = this.#parts.clock.monotonic();
+    }
+    return this.#heardAt;
+  }
+
+  get writable(): boolean {
+    return this.#out.writable;
+  }
+
+  get isCongested(): boolean {
+    return this.#out.isCongested;
+  }
+
+  deliver(bytes: Buffer): void {
+    this.#out.deliver(bytes);
+    if (!this.#isPausedByOutbox && this.#out.isCongested) {
+      this.#isPausedByOutbox = true;
+      this.#parts.observer.limited("outboxBytes");
+      this.#applyPause();
+    }
+  }
+
+  ping(): void {
+    if (this.#out.writable) this.#webSocket.ping();
+  }
+
+  pauseReading(paused: boolean): void {
+    this.#isPausedBySession = paused;
+    this.#applyPause();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // The answer to the close frame must be read even if nothing else was.
+    this.#isPausedBySession = false;
+    this.#isPausedByOutbox = false;
+    this.#applyPause();
+    this.#webSocket.close(code, reason);
+    const timer = this.#parts.clock.setTimer(() => this.#webSocket.terminate(), CLOSE_MS);
+    this.#webSocket.once("close", () => timer.cancel());
+  }
+
+  #onWritable(): void {
+    if (this.#isPausedByOutbox) {
+      this.#isPausedByOutbox = false;
+      this.#applyPause();
+    }
+    this.#session?.wake();
+  }
+
+  #applyPause(): void {
+    const shouldPause = this.#isPausedBySession || this.#isPausedByOutbox;
+    if (shouldPause === this.#webSocket.isPaused) return;
+    if (shouldPause) this.#webSocket.pause();
+    else this.#webSocket.resume();
+  }
+}
+
+/** What the errors of the parser are in the table of close codes. */
+const FAULTS: Readonly<Record<string, CloseName>> = {
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "too_big",
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "too_big",
+  WS_ERR_INVALID_UTF8: "invalid_payload",
+  WS_ERR_INVALID_CLOSE_CODE: "protocol_error",
+  WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: "protocol_error",
+  WS_ERR_EXPECTED_FIN: "protocol_error",
+  WS_ERR_EXPECTED_MASK: "protocol_error",
+  WS_ERR_INVALID_OPCODE: "protocol_error",
+  WS_ERR_UNEXPECTED_RSV_1: "protocol_error",
+  WS_ERR_UNEXPECTED_RSV_2_3: "protocol_error",
+};
+
+function reasonOf(code: number): CloseReason {
+  for (const [name, entry] of Object.entries(CLOSE_CODES)) if (entry.code === code) return name as CloseName;
+  return code === 1005 ? "normal" : "aborted";
+}
