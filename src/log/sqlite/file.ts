@@ -63,7 +63,7 @@ export function reasonOf(error: unknown): string {
 
 function lockFile(lock: Database, path: string): Database {
   try {
-    lock.exec("PRAGMA journal_mode = MEMORY; PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE");
+    lock.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return lock;
   } catch (error) {
     lock.close();
