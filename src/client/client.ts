@@ -386,6 +386,7 @@ class YamabikoClient {
 
   #askLater(room: ClientRoom, retryAfterMs?: number): void {
     room.suspend();
+    this.#outbox.rewind(room.roomId);
     const attempt = ++room.failures;
     const delayMs = retryAfterMs ?? backoffMs(attempt, { ...JOIN_BACKOFF, random: this.#random });
     this.#clock.setTimer(() => {

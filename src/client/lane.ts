@@ -82,7 +82,7 @@ export class Lane {
    */
   refused(message: OutboxMessage, retryAfterMs: number | null | undefined): void {
     if (this.messages.indexOf(message) >= this.#written) return;
-    this.#rewind();
+    this.rewind();
     this.#window = 1;
     if (retryAfterMs === null) return;
     const waitMs = retryAfterMs ?? backoffMs(++this.#refusals, { ...BACKOFF, random: this.#host.random });
@@ -98,10 +98,11 @@ export class Lane {
     this.#pause = null;
     this.#window = MAX_IN_FLIGHT;
     this.#refusals = this.#timeouts = 0;
-    this.#rewind();
+    this.rewind();
   }
 
-  #rewind(): void {
+  /** Everything is to be written again, from the first. */
+  rewind(): void {
     this.#deadline?.cancel();
     this.#deadline = null;
     this.#written = 0;
@@ -121,7 +122,7 @@ export class Lane {
         return this.#watch();
       }
       this.#timeouts++;
-      this.#rewind();
+      this.rewind();
       this.flush();
       this.#host.timedOut();
     }, dueAt - clock.monotonic());

@@ -106,6 +106,11 @@ export class Outbox implements MessageHolder {
     else for (const lane of [...this.#lanes.values()]) lane.flush();
   }
 
+  /** The join of a room was refused, and with it what was written behind it: it goes again behind the next. */
+  rewind(roomId: string): void {
+    this.#lanes.get(roomId)?.rewind();
+  }
+
   /** The connection is gone. */
   suspend(): void {
     for (const lane of this.#lanes.values()) lane.suspend();
