@@ -564,7 +564,12 @@ function roomId(text: string, context: z.RefinementCtx): string {
 
 function isOrigin(text: string): boolean {
   if (text === "*" || text === "null") return true;
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text;
+  return (
+    !text.includes("*") &&
+    URL.canParse(text) &&
+    /^https?:$/.test(new URL(text).protocol) &&
+    new URL(text).origin === text
+  );
 }
 
 function isNetwork(text: string): boolean {

@@ -1,0 +1,95 @@
+import { createLogger } from "../../observe/logger.ts";
+import { LIMITS, type LimitName } from "../../protocol/index.ts";
+import {
+  ConfigError,
+  flagOf,
+  parseFlags,
+  resolveConfig,
+  SETTINGS,
+  type ServerConfig,
+  type SettingName,
+  toServerOptions,
+  variableOf,
+} from "../../server/config.ts";
+import { loadConfigFile } from "../../server/config-file.ts";
+import { createServer } from "../../server/server.ts";
+import { VERSION } from "../../server/version.ts";
+import { type Command, untilStopped } from "../terminal.ts";
+
+/** `yamabiko serve`: starts the server and runs it until it is asked to stop. */
+export const serve: Command = async (args, terminal) => {
+  const flags = parseFlags(args);
+  const named = typeof flags.config === "string" ? flags.config : (terminal.env.YAMABIKO_CONFIG ?? null);
+  const file = await loadConfigFile(terminal.directory, named === "" ? null : named);
+  const config = resolveConfig({ flags, env: terminal.env, file: file?.value, ...(file && { fileName: file.name }) });
+  const server = createServer({ ...toServerOptions(config), logger: createLogger({ level: config.logLevel }) });
+  try {
+    const { url } = await server.listen();
+    for (const line of greeting(config, url)) terminal.print(line);
+  } catch (error) {
+    await server.close().catch(() => {});
+    throw explain(error, config);
+  }
+  await untilStopped(terminal);
+  terminal.note("Closing. Once more to stop at once.");
+  await server.close();
+  return 0;
+};
+
+function greeting(config: ServerConfig, url: string): string[] {
+  const lines = [`Yamabiko ${VERSION} is listening on ${url}`];
+  if (config.dev && config.static !== null) lines.push("Open it in two windows and chat.");
+  lines.push(
+    config.log === "memory:"
+      ? "Nothing is kept: the log is in memory."
+      : `The data is in ${config.log.slice("sqlite:".length)}`,
+  );
+  if (config.dev) lines.push("Development mode: anyone can sign in as anyone.");
+  if (config.dev && !["127.0.0.1", "::1", "localhost"].includes(config.host)) {
+    lines.push(`Careful: ${config.host} can be reached by others. Leave out --dev where they are not trusted.`);
+  }
+  return lines;
+}
+
+function explain(error: unknown, config: ServerConfig): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (code === "EADDRINUSE") {
+    return new ConfigError(
+      `Something is already listening on ${config.host}:${config.port}.`,
+      `Stop it, or take another port: --port ${config.port + 1 > 65_535 ? 8080 : config.port + 1}`,
+    );
+  }
+  if (code === "EACCES" && config.port < 1024) {
+    return new ConfigError(
+      `This user may not listen on port ${config.port}.`,
+      "Take a port above 1023, and let a proxy or the container map the other.",
+    );
+  }
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return new ConfigError(`This machine has no address ${config.host}.`, "Use --host 127.0.0.1 or --host 0.0.0.0");
+  }
+  return error;
+}
+
+/** What `yamabiko serve --help` says. */
+export function serveHelp(): string {
+  const lines = ["Usage: yamabiko serve [settings]", "", "Settings (flag, variable, default):"];
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const { secret, what } = SETTINGS[name];
+    const flag = secret ? "" : `--${flagOf(name)}  `;
+    lines.push(`  ${flag}${variableOf(name)}  ${defaultOf(name)}`, `      ${what.replaceAll("`", "")}`);
+  }
+  lines.push("", "Limits:");
+  for (const name of Object.keys(LIMITS) as LimitName[]) {
+    const { default: value, off, what } = LIMITS[name];
+    const key = `limits.${name}`;
+    lines.push(`  --${flagOf(key)}  ${variableOf(key)}  (${value})`, `      ${what}${off ? "; 0: no limit" : ""}`);
+  }
+  return lines.join("\n");
+}
+
+function defaultOf(name: SettingName): string {
+  const [production, dev] = [SETTINGS[name].default(false), SETTINGS[name].default(true)];
+  if (production === null || (Array.isArray(production) && production.length === 0)) return "";
+  return production === dev ? `(${production})` : `(${production}; with --dev ${dev})`;
+}
