@@ -99,7 +99,6 @@ const en = {
 
   people: "People",
   peopleHere: (n: number) => (n === 1 ? "1 person here" : `${n} people here`),
-  nobodyHere: "Nobody is here.",
   morePeople: (n: number) => `and ${n} more`,
 
   connection: "Connection",
@@ -239,7 +238,6 @@ const ja: Strings = {
 
   people: "メンバー",
   peopleHere: (n) => `${n} 人がいます`,
-  nobodyHere: "誰もいません。",
   morePeople: (n) => `ほか ${n} 人`,
 
   connection: "接続",

@@ -99,13 +99,13 @@ describe("timeline", () => {
   it("applies a change that came before its message was loaded", () => {
     const live = room([said(51, "a"), change(52, "message_edited", { seq: 10, content: "new", editedAt: "t" })], 50);
     expect(live.orphans).toHaveLength(1);
-    const whole = prepend(live, [said(9, "a"), said(10, "a", "old")], true);
+    const whole = prepend(live, [said(9, "a"), said(10, "a", "old")], { more: true, nextBefore: 8 });
     expect(whole.messages.get(10)?.content).toBe("new");
     expect(whole.orphans).toHaveLength(0);
     expect(whole.order).toEqual([9, 10, 51]);
-    expect(whole.oldest).toBe(9);
+    expect(whole.oldest).toBe(8);
     expect(whole.complete).toBe(false);
-    expect(prepend(whole, [], false).complete).toBe(true);
+    expect(prepend(whole, [], { more: false, nextBefore: 1 }).complete).toBe(true);
   });
 
   it("remembers only so many changes to messages it does not have", () => {

@@ -16,6 +16,7 @@ export interface RoomSummary {
 /** What the hub needs of the client. */
 export interface HubClient {
   join(roomId: string, options: { limit: number }): RoomLink;
+  emitWithAck(type: "list_rooms", payload: Record<string, never>): Promise<unknown>;
   on(type: "connected", run: () => void): () => void;
 }
 
@@ -41,6 +42,7 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
     this.#me = me;
     this.#connection = connection;
     this.room(LOBBY);
+    for (const roomId of storedRooms(me)) this.room(roomId);
     client.on("connected", () => void this.refresh());
   }
 
@@ -52,7 +54,6 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
       store = new RoomStore(link, this.#me, this.#connection);
       this.#rooms.set(roomId, store);
       this.#listed.delete(roomId);
-      this.#links.set(roomId, link);
       store.subscribe(() => this.#summarize());
       this.#summarize();
     }
@@ -61,17 +62,14 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
 
   /** Asks the server for the rooms this user has a mark in. What it cannot tell now, the next connection will. */
   async refresh(): Promise<void> {
-    const link = this.#links.get(LOBBY);
     try {
-      const ack = fieldsOf(await link?.emitWithAck("list_rooms", {}));
+      const ack = fieldsOf(await this.#client.emitWithAck("list_rooms", {}));
       for (const entry of Array.isArray(ack.rooms) ? ack.rooms : []) this.#list(fieldsOf(entry));
       this.#summarize();
     } catch {
       // The list stays as it is.
     }
   }
-
-  readonly #links = new Map<string, RoomLink>();
 
   #list(fields: Readonly<Record<string, unknown>>): void {
     const roomId = text(fields.roomId);
@@ -87,7 +85,9 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
   #summarize(): void {
     const open = [...this.#rooms].map(([roomId, store]) => ({ roomId, title: roomTitle(roomId), ...store.unread() }));
     const next = [...open, ...this.#listed.values()].sort(byTitle);
-    if (JSON.stringify(next) !== JSON.stringify(this.getSnapshot())) this.set(next);
+    if (JSON.stringify(next) === JSON.stringify(this.getSnapshot())) return;
+    storeRooms(this.#me, [...this.#rooms.keys()]);
+    this.set(next);
   }
 }
 
@@ -96,4 +96,22 @@ function byTitle(a: RoomSummary, b: RoomSummary): number {
   if (a.roomId === LOBBY) return -1;
   if (b.roomId === LOBBY) return 1;
   return a.title.localeCompare(b.title);
+}
+
+/** The rooms that were open before a reload: what was written there offline must find its way without the server's list. */
+function storedRooms(me: string): string[] {
+  try {
+    const stored: unknown = JSON.parse(sessionStorage.getItem(`yamabiko.rooms.${me}`) ?? "[]");
+    return Array.isArray(stored) ? stored.filter((one) => typeof one === "string").slice(0, LIVE_ROOMS) : [];
+  } catch {
+    return [];
+  }
+}
+
+function storeRooms(me: string, roomIds: readonly string[]): void {
+  try {
+    sessionStorage.setItem(`yamabiko.rooms.${me}`, JSON.stringify(roomIds));
+  } catch {
+    // The server's list will do.
+  }
 }

@@ -10,7 +10,8 @@ import { roomTitle } from "./room-view.ts";
 
 /** The longest message, in characters. */
 export const MAX_CONTENT = 4_000;
-const COUNT_FROM = MAX_CONTENT - 500;
+/** The counter shows from here on. */
+const COUNT_BELOW = 500;
 
 /** Where messages are written, answered and edited. Safe with input methods: Enter that ends a composition sends nothing. */
 export function Composer(props: {
@@ -40,7 +41,7 @@ export function Composer(props: {
   const suggestions =
     query === null || query.start === dismissed ? [] : suggestPeople(people, query.query).filter((one) => one.userName);
   const choice = suggestions[Math.min(picked, suggestions.length - 1)];
-  const left = MAX_CONTENT - content.length;
+  const left = MAX_CONTENT - lengthOf(content);
   const sendable = content.trim() !== "" && left >= 0 && !disabled;
 
   useAutosize(field, content);
@@ -129,12 +130,13 @@ export function Composer(props: {
         </div>
       )}
       {choice === undefined ? null : (
-        <ul className="suggestions" id={listId} role="listbox" aria-label={strings.mentionSomeone}>
+        <div className="suggestions" id={listId} role="listbox" tabIndex={-1} aria-label={strings.mentionSomeone}>
           {suggestions.map((person) => (
-            <li
+            <div
               key={person.userId}
               id={`${listId}-${person.userId}`}
               role="option"
+              tabIndex={-1}
               aria-selected={person === choice}
               className="suggestion"
               // The press must not take the focus from the field.
@@ -145,9 +147,9 @@ export function Composer(props: {
             >
               <Avatar id={person.userId} name={person.userName} size={22} />
               {person.userName}
-            </li>
+            </div>
           ))}
-        </ul>
+        </div>
       )}
       <div className="composer-row">
         <textarea
@@ -183,7 +185,7 @@ export function Composer(props: {
         </button>
       </div>
       <p className="composer-hint" id={hintId}>
-        {content.length > COUNT_FROM ? (
+        {left < COUNT_BELOW ? (
           <span className="count" data-over={left < 0} role="status">
             {strings.charactersLeft(left)}
           </span>
@@ -193,6 +195,11 @@ export function Composer(props: {
       </p>
     </form>
   );
+}
+
+/** Characters as the server counts them: code points. */
+function lengthOf(content: string): number {
+  return content.length < MAX_CONTENT - COUNT_BELOW ? content.length : [...content].length;
 }
 
 /** Makes the field as tall as its content; the style sheet sets where that ends. */

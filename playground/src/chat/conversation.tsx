@@ -31,8 +31,9 @@ export function Conversation({ store, children }: { store: RoomStore; children: 
   );
   const people = useMemo<readonly Person[]>(() => {
     const known = new Map<string, string>([...names, ...view.people.map((one) => [one.userId, one.userName] as const)]);
+    known.set(session.user, session.name);
     return [...known].map(([userId, userName]) => ({ userId, userName }));
-  }, [names, view.people]);
+  }, [names, view.people, session]);
 
   useEffect(() => () => store.leaveView(), [store]);
 

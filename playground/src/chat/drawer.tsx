@@ -18,12 +18,12 @@ export function Drawer(props: {
     if (!open) return;
     const before = document.activeElement;
     sheet.current?.focus();
-    const escape = (event: KeyboardEvent): void => {
+    const onEscape = (event: KeyboardEvent): void => {
       if (event.key === "Escape") onClose();
     };
-    document.addEventListener("keydown", escape);
+    document.addEventListener("keydown", onEscape);
     return () => {
-      document.removeEventListener("keydown", escape);
+      document.removeEventListener("keydown", onEscape);
       if (before instanceof HTMLElement) before.focus();
     };
   }, [open, onClose]);

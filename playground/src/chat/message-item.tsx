@@ -17,7 +17,7 @@ export interface MessageItemProps {
   readonly store: RoomStore;
   readonly people: readonly Person[];
   readonly me: string;
-  readonly language: string;
+  readonly locale: string;
   readonly strings: Strings;
   /** Whether it is pointed at or has the focus: its tools show. */
   readonly active: boolean;
@@ -32,10 +32,9 @@ export interface MessageItemProps {
 
 /** One message: who, when, what, and what became of it. Drawn again only when something of it changed. */
 export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
-  const { row, store, people, me, language, strings, active, stop, flashed, onHover, onFocused, onMode, onJump } =
-    props;
+  const { row, store, people, me, locale, strings, active, stop, flashed, onHover, onFocused, onMode, onJump } = props;
   const { message, own, first, key } = row;
-  const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(message.at);
+  const time = timeFormat(locale).format(message.at);
   const nameOf = (userId: string): string => people.find((one) => one.userId === userId)?.userName ?? userId;
   const author = nameOf(message.userId) || message.userName || strings.someone;
   const mentioned = !own && message.mentions.includes(me) && !message.deleted;
@@ -53,7 +52,6 @@ export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
       data-seq={message.seq}
       data-delivery={row.delivery ?? undefined}
       aria-label={`${author}, ${time}`}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: messages are walked through with the arrow keys (ARIA feed pattern).
       tabIndex={stop ? 0 : -1}
       onMouseEnter={() => onHover(key)}
       onFocus={() => onFocused(key)}
@@ -118,6 +116,15 @@ export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
     </article>
   );
 }, sameMessage);
+
+const timeFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** Making a format is slow; every message needs the same one. */
+function timeFormat(locale: string): Intl.DateTimeFormat {
+  const format = timeFormats.get(locale) ?? new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
+  timeFormats.set(locale, format);
+  return format;
+}
 
 function Quote(props: {
   row: MessageRow;

@@ -1,7 +1,7 @@
 import { Fragment, type Ref, use, useCallback, useEffect, useImperativeHandle, useState } from "react";
 import { useConnection } from "../connection/client-context.tsx";
 import { Icon } from "../shell/icon.tsx";
-import { LanguageContext, useStrings } from "../shell/language.ts";
+import { LanguageContext, localeOf, useStrings } from "../shell/language.ts";
 import type { ComposerMode } from "./conversation.tsx";
 import type { Person } from "./message.ts";
 import { MessageItem } from "./message-item.tsx";
@@ -31,7 +31,7 @@ export function MessageList(props: {
 }) {
   const { ref, store, view, rows, people, onMode } = props;
   const strings = useStrings();
-  const { language } = use(LanguageContext);
+  const locale = localeOf(use(LanguageContext).language);
   const { session, store: connection } = useConnection();
   const { status } = useStore(connection);
   const [hovered, setHovered] = useState<string | null>(null);
@@ -107,7 +107,7 @@ export function MessageList(props: {
                   store={store}
                   people={people}
                   me={session.user}
-                  language={language}
+                  locale={locale}
                   strings={strings}
                   active={row.key === hovered || row.key === focused}
                   stop={row.key === stop}

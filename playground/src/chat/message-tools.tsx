@@ -27,7 +27,7 @@ export function MessageTools(props: {
 
   if (open === "delete") {
     return (
-      <div className="tools asking" role="group" aria-label={strings.removeAsk} onKeyDown={keys}>
+      <div className="tools asking" role="toolbar" aria-label={strings.removeAsk} onKeyDown={keys}>
         <span className="tools-question">{strings.removeAsk}</span>
         <button
           type="button"

@@ -17,7 +17,7 @@ export function PeoplePanel(props: {
   return (
     <section className="panel people" aria-labelledby="people-title">
       <h2 id="people-title">{strings.people}</h2>
-      <p className="muted people-count">{count === 0 ? strings.nobodyHere : strings.peopleHere(count)}</p>
+      <p className="muted people-count">{count === 0 ? "–" : strings.peopleHere(count)}</p>
       <ul className="people-list">
         {sorted.map((person) => (
           <li key={person.userId} className="person">

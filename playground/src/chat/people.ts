@@ -1,6 +1,9 @@
 import { fieldsOf, numeric, type Person, text } from "./message.ts";
 import type { RoomView, Typist } from "./room-view.ts";
 
+/** Typing ends by itself after this, ms, unless the server says otherwise (CHAT-3). */
+const TYPING_MS = 6_000;
+
 /** Applies what is not in the log: members, typing and read marks. The same view when nothing changes. */
 export function applyState(view: RoomView, type: string, payload: unknown, now: number): RoomView {
   const fields = fieldsOf(payload);
@@ -25,7 +28,7 @@ export function applyState(view: RoomView, type: string, payload: unknown, now: 
     case "user_typing": {
       if (fields.typing === false) return withoutTypist(view, userId);
       const typing = new Map(view.typing);
-      typing.set(userId, { userName, until: now + (numeric(fields.expiresInMs) ?? 6_000) });
+      typing.set(userId, { userName, until: now + (numeric(fields.expiresInMs) ?? TYPING_MS) });
       return named({ ...view, typing }, [{ userId, userName }]);
     }
     case "messages_read": {
@@ -46,7 +49,7 @@ export function replaceState(view: RoomView, state: unknown, now: number): RoomV
     const fields = fieldsOf(value);
     if (fields.typing === false) continue;
     const userName = text(fields.userName, view.names.get(userId) ?? userId);
-    typing.set(userId, { userName, until: now + (numeric(fields.expiresInMs) ?? 6_000) });
+    typing.set(userId, { userName, until: now + typingLeft(fields, now) });
   }
   const read = new Map<string, number>();
   for (const [userId, value] of Object.entries(fieldsOf(families.read))) {
@@ -77,6 +80,12 @@ export function named(view: RoomView, people: readonly Pick<Person, "userId" | "
   const names = new Map(view.names);
   for (const person of fresh) names.set(person.userId, person.userName);
   return { ...view, names };
+}
+
+/** How long a typing lasts, ms. The server's clock may be another than this page's, so its word is believed within bounds. */
+function typingLeft(fields: Readonly<Record<string, unknown>>, now: number): number {
+  const left = numeric(fields.expiresInMs) ?? (numeric(fields.expiresAt) ?? now + TYPING_MS) - now;
+  return left > 0 && left < TYPING_MS ? left : TYPING_MS;
 }
 
 function readPeople(value: unknown): Person[] {

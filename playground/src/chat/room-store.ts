@@ -149,7 +149,11 @@ export class RoomStore extends Emitter<RoomView> {
       // Another epoch meanwhile is another log: this page belongs to none of what is shown.
       const same = view.timeline.epoch === timeline.epoch;
       const people = page.map((one) => fieldsOf(one.payload)).map(personOf);
-      const next = same ? prepend(view.timeline, page, ack.more === true && page.length > 0) : view.timeline;
+      const nextBefore = numeric(ack.nextBefore);
+      const moved = (nextBefore ?? page[0]?.seq ?? timeline.oldest) < timeline.oldest;
+      const next = same
+        ? prepend(view.timeline, page, { more: ack.more === true && moved, nextBefore })
+        : view.timeline;
       this.set(named({ ...view, history: "idle", timeline: next }, people));
     } catch {
       this.set({ ...this.getSnapshot(), history: "failed" });

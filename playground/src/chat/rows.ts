@@ -67,7 +67,7 @@ export function buildRows(source: RowSource): Row[] {
       rows.push({ kind: "unread", key: "unread" });
       first = true;
     }
-    if (rows.at(-1)?.kind === "lost" || message.replyTo !== null) first = true;
+    if (rows.at(-1)?.kind === "lost" || (message.replyTo !== null && !message.deleted)) first = true;
     rows.push({
       kind: "message",
       key,

@@ -1,6 +1,6 @@
 import { use } from "react";
 import { Icon } from "../shell/icon.tsx";
-import { LanguageContext, useStrings } from "../shell/language.ts";
+import { LanguageContext, localeOf, useStrings } from "../shell/language.ts";
 import { dayOf } from "./rows.ts";
 import type { LostStretch } from "./timeline.ts";
 
@@ -14,7 +14,7 @@ export function DayLine({ at }: { at: number }) {
       ? strings.today
       : day === dayOf(now - 86_400_000)
         ? strings.yesterday
-        : new Intl.DateTimeFormat(language, { dateStyle: "full" }).format(at);
+        : new Intl.DateTimeFormat(localeOf(language), { dateStyle: "full" }).format(at);
   return (
     <p className="day-line">
       <span>{words}</span>

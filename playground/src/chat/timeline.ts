@@ -27,6 +27,13 @@ export interface Timeline {
   readonly lost: readonly LostStretch[];
 }
 
+/** What a page of history says of what lies before it. */
+export interface PageRest {
+  readonly more: boolean;
+  /** Where the next page ends; a page may cover events it does not show. Null: before its first message. */
+  readonly nextBefore: number | null;
+}
+
 /** How many changes to messages not loaded are remembered. */
 export const MAX_ORPHANS = 500;
 
@@ -76,9 +83,10 @@ export function applyEvents(timeline: Timeline, events: readonly ChatEnvelope[])
  * Puts a page of history before what is loaded. A page shows messages as they are when it is read; changes that
  * reached this page meanwhile are applied again, which is safe because they are applied in order.
  */
-export function prepend(timeline: Timeline, page: readonly ChatEnvelope[], more: boolean): Timeline {
+export function prepend(timeline: Timeline, page: readonly ChatEnvelope[], rest: PageRest): Timeline {
   const messages = new Map(timeline.messages);
   let oldest = timeline.oldest;
+  if (rest.nextBefore !== null) oldest = Math.min(oldest ?? rest.nextBefore, rest.nextBefore);
   for (const envelope of page) {
     if (envelope.seq === undefined) continue;
     oldest = oldest === null ? envelope.seq : Math.min(oldest, envelope.seq);
@@ -87,7 +95,7 @@ export function prepend(timeline: Timeline, page: readonly ChatEnvelope[], more:
   }
   const orphans: ChatEnvelope[] = [];
   for (const orphan of timeline.orphans) applyOne(messages, orphans, orphan);
-  return { ...timeline, messages, order: orderOf(messages, timeline), orphans, oldest, complete: !more };
+  return { ...timeline, messages, order: orderOf(messages, timeline), orphans, oldest, complete: !rest.more };
 }
 
 /** Notes that events are gone; the reader goes on after `after`. */
@@ -105,7 +113,7 @@ export function changeMessage(message: ChatMessage, event: Pick<ChatEnvelope, "t
       return { ...message, content: fields.content, editedAt: `${fields.editedAt ?? ""}` };
     }
     case "message_deleted":
-      return message.deleted ? message : { ...message, content: "", deleted: true, reactions: {} };
+      return message.deleted ? message : { ...message, content: "", deleted: true, mentions: [], reactions: {} };
     case "reaction_changed":
       return message.deleted
         ? message

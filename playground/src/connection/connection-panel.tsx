@@ -1,7 +1,7 @@
 import { use } from "react";
 import { useStore } from "../chat/use-store.ts";
 import { Icon } from "../shell/icon.tsx";
-import { LanguageContext } from "../shell/language.ts";
+import { LanguageContext, localeOf } from "../shell/language.ts";
 import { useConnection } from "./client-context.tsx";
 
 /** What the connection does, and two ways to break it, so that anyone can watch it resume. */
@@ -9,7 +9,7 @@ export function ConnectionPanel({ cursor, waiting }: { cursor: string | null; wa
   const { strings, language } = use(LanguageContext);
   const connection = useConnection();
   const view = useStore(connection.store);
-  const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const clock = new Intl.DateTimeFormat(localeOf(language), { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const sound = view.gaps === 0 && view.repeats === 0;
   const latency = view.status === "connected" && view.latencyMs !== null ? strings.ms(Math.round(view.latencyMs)) : "–";
   const transport = view.status === "connected" ? (view.transport ?? strings.noTransport) : strings.noTransport;

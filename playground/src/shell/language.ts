@@ -42,3 +42,8 @@ export function storeLanguage(language: Language): void {
     // Shown for now, forgotten later.
   }
 }
+
+/** The locale for times and dates: the reader's own variety of the language where the browser names one. */
+export function localeOf(language: Language): string {
+  return navigator.languages.find((one) => one === language || one.startsWith(`${language}-`)) ?? language;
+}

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The built command; another one that takes the same arguments may be named by `YAMABIKO_BIN`. */
+export const BIN = process.env.YAMABIKO_BIN ?? "dist/bin/yamabiko.js";
+/** The built playground. */
+export const PLAYGROUND = "playground/dist";
+
+/** Whether `npm run build` has made what the browser tests need. */
+export function isBuilt(): boolean {
+  return existsSync(BIN) && existsSync(join(PLAYGROUND, "index.html"));
+}
+
+/** A server started as a user starts it. */
+export interface ServerProcess {
+  readonly url: string;
+  /** Ends the process and removes its log. */
+  stop(): Promise<void>;
+}
+
+const START_MS = 20_000;
+
+/**
+ * Starts `yamabiko serve --dev` with the playground and a fresh SQLite log, and waits for the line with its address.
+ * @throws {Error} with what the server printed, when it ends or says no address in time.
+ */
+export async function startServer(): Promise<ServerProcess> {
+  const directory = await mkdtemp(join(tmpdir(), "yamabiko-browser-"));
+  const child = spawn(
+    process.execPath,
+    [BIN, "serve", "--dev", "--port", "0", "--log", `sqlite:${join(directory, "log.db")}`, "--static", PLAYGROUND],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const stop = async (): Promise<void> => {
+    await ended(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    return { url: await addressOf(child), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function addressOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let printed = "";
+    const fail = (why: string): void => reject(new Error(`The server ${why}. It printed:\n${printed}`));
+    const timer = setTimeout(() => fail("did not print its address"), START_MS);
+    const read = (chunk: Buffer): void => {
+      printed += chunk.toString();
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      resolve(url);
+    };
+    child.stdout?.on("data", read);
+    child.stderr?.on("data", read);
+    child.once("exit", (code) => fail(`ended with code ${code}`));
+    child.once("error", (error) => fail(`could not be started: ${error.message}`));
+  });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
+  await exit;
+  clearTimeout(timer);
+}
