@@ -206,10 +206,10 @@ export class Room {
   async #setKept(family: string, key: string, value: Json): Promise<boolean> {
     if (typeof value !== "number") throw new TypeError("a kept value is a seq");
     const { seq, moved } = await this.#parts.log.setMark(this.roomId, family, key, value);
-    if (!moved) return false;
-    this.state.set(family, key, seq);
-    this.mark();
-    return true;
+    // A mark that did not move may still be news to this node; it is none to the readers.
+    this.state.set(family, key, seq, null, !moved);
+    if (moved) this.mark();
+    return moved;
   }
 
   // ---- reading: the one path for join, resume, drain, hole and poll

@@ -235,7 +235,7 @@ export function message<P extends Schema, A extends Schema = Schema>(
 }
 
 /** What a client sends for a message of a namespace. */
-export type PayloadOf<D> = D extends { readonly payload: infer P } ? InputOf<P> : JsonObject;
+export type PayloadOf<D> = D extends { readonly payload?: infer P } ? InputOf<NonNullable<P>> : JsonObject;
 
 const RESERVED: ReadonlySet<string> = new Set([
   "authenticate",
