@@ -11,6 +11,8 @@
  *   appends resolve in seq order. Appends of one event-loop turn commit together, in the order of the calls.
  * - When an append of a room fails with `unavailable`, every append to that room called after it and before the failure
  *   was reported fails with it too, so that a retry cannot overtake.
+ * - What a caller must keep: no string it gives contains U+0000 (JSON escapes it) or an unpaired surrogate. Strings are kept
+ *   as they are otherwise, and compared as bytes.
  * - Errors are `YamabikoError`: `conflict` (a condition did not hold; nothing changed), `unavailable` (nothing is known to
  *   have changed; the same messageId may be sent again).
  */

@@ -71,6 +71,17 @@ export function appendContract(on: LogSubject): void {
       ]);
     });
 
+    it("keeps strings as they are: nothing is trimmed, folded or composed", async () => {
+      const words = ["a", "A", " a", "é", "e\u0301", "%", "_", "'", '"', "\\", "\n", "0", "00", "0.0"];
+      for (const [index, word] of words.entries()) {
+        expect(await on.log.append(on.room, word, word, { type: "x", data: '""' })).toMatchObject({ seq: index + 1 });
+        expect(await on.log.setMark(on.room, "read", word, index)).toMatchObject({ moved: true });
+      }
+      const { events } = await on.log.read(on.room, 0, 100);
+      expect(events.map((event) => [event.sender, event.messageId])).toEqual(words.map((word) => [word, word]));
+      expect(await on.log.marks(on.room, "read")).toEqual(new Map(words.map((word, index) => [word, index])));
+    });
+
     it("keeps large payloads", async () => {
       const text = "ü".repeat(100_000);
       await on.say(text);

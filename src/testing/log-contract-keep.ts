@@ -9,6 +9,8 @@ export function keepContract(on: LogSubject): void {
       expect(await on.seqs(0, 4)).toEqual([1, 2, 3, 4]);
       expect(await on.seqs(7, 100)).toEqual([8, 9, 10]);
       expect(await on.seqs(3, 0)).toEqual([]);
+      expect(await on.seqs(7, Infinity, Infinity)).toEqual([8, 9, 10]);
+      expect(await on.seqsBack(4, Infinity, Infinity)).toEqual([1, 2, 3]);
     });
 
     it("tells where the log stands, also when nothing follows", async () => {
@@ -242,6 +244,7 @@ export function keepContract(on: LogSubject): void {
         [`${on.user}-c`, 2],
         [`${on.user}-a`, 1],
       ]);
+      expect((await on.log.marks(on.room, "read", 0)).size).toBe(0);
       expect([...(await on.log.marks(on.room, "read", 1)).keys()]).toEqual([`${on.user}-b`]);
       expect(await on.log.marks(on.room, "seen")).toEqual(new Map([[on.user, 4]]));
       expect(await on.log.marks(`${on.room}-unknown`, "read")).toEqual(new Map());

@@ -116,6 +116,32 @@ describe("opening", () => {
   });
 });
 
+describe("purging", () => {
+  it("empties the write-ahead log, and does not wait for a program that reads the file", async () => {
+    const file = await openLogFile({ path, synchronous: "full", driver: "auto", busyTimeoutMs: 60_000 });
+    const store = new Store(file.database);
+    const append = (data: string) =>
+      store.commit({
+        kind: "batch",
+        now: 1,
+        appends: ["chat:a", null, null, "said", data],
+        conditions: [],
+        requests: [],
+      });
+    append("1");
+    const reader = await openOther();
+    reader.exec("BEGIN");
+    reader.prepare("SELECT count(*) FROM events").get();
+    append("2");
+    expect(store.checkpoint()).toBe(false);
+    reader.exec("COMMIT");
+    expect(store.checkpoint()).toBe(true);
+    expect((await stat(`${path}-wal`)).size).toBe(0);
+    reader.close();
+    file.close();
+  });
+});
+
 describe("a full disk", () => {
   it("refuses the batch whole and goes on when there is room again", async () => {
     const file = await openLogFile({ path, synchronous: "full", driver: "auto", busyTimeoutMs: 20 });

@@ -84,10 +84,10 @@ export class Store {
       case "marks": {
         const room = this.#rooms.find(request.roomId);
         if (room === undefined) return new Map();
-        return toMap(this.#marks.iterate(room.id, request.name, request.limit), "user");
+        return toMap(this.#marks.iterate(room.id, request.name, rowLimit(request.limit)), "user");
       }
       case "marksOf":
-        return toMap(this.#marksOf.iterate(request.user, request.name, request.limit), "room");
+        return toMap(this.#marksOf.iterate(request.user, request.name, rowLimit(request.limit)), "room");
     }
   }
 
@@ -101,11 +101,17 @@ export class Store {
 
   /**
    * Moves what was committed into the file itself and empties the write-ahead log, so that no old payload stays there.
-   * False when another program reads the file just now.
+   * False when another program reads the file just now; it is not waited for, because appends would wait too.
    */
   checkpoint(): boolean {
-    const row = this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
-    return row.busy === 0;
+    const { timeout } = this.#database.prepare("PRAGMA busy_timeout").get() as { timeout: number };
+    this.#database.exec("PRAGMA busy_timeout = 0");
+    try {
+      const row = this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+      return row.busy === 0;
+    } finally {
+      this.#database.exec(`PRAGMA busy_timeout = ${timeout}`);
+    }
   }
 
   #write(request: WriteRequest, now: number): unknown {
@@ -139,7 +145,8 @@ export class Store {
     const room = this.#rooms.get(roomId);
     const from = Math.max(after, room.first - 1);
     const columns: PageColumns["columns"] = [];
-    if (limit > 0 && from < room.head) fill(columns, this.#forward.iterate(room.id, from, limit), maxBytes, false);
+    if (limit > 0 && from < room.head)
+      fill(columns, this.#forward.iterate(room.id, from, rowLimit(limit)), maxBytes, false);
     return { ...headOf(room), columns };
   }
 
@@ -148,7 +155,7 @@ export class Store {
     const to = Math.min(before, room.head + 1);
     const columns: PageColumns["columns"] = [];
     if (limit > 0 && to > room.first) {
-      fill(columns, this.#backward.iterate(room.id, to, room.first, limit), maxBytes, true);
+      fill(columns, this.#backward.iterate(room.id, to, room.first, rowLimit(limit)), maxBytes, true);
     }
     return { ...headOf(room), columns };
   }
@@ -174,6 +181,11 @@ export class Store {
 
 function headOf(room: StoredRoom): RoomHead {
   return { epoch: room.epoch, first: room.first, head: room.head };
+}
+
+/** A limit as SQL takes it: whole, and never negative, which would mean none. */
+function rowLimit(limit: number): number {
+  return Math.max(0, Math.min(Math.floor(limit), 2 ** 31 - 1));
 }
 
 /** Copies rows into `columns` until the payload is over `maxBytes`, but always the first. */
