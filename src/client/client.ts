@@ -3,7 +3,7 @@ import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import { type ClientCodec, jsonClientCodec } from "./codec.ts";
 import { type ClientStatus, Connection, type TokenSource, type Welcome } from "./connection.ts";
-import type { Contract, ContractOf, Contracts } from "./contract.ts";
+import type { ContractOf, ContractSource, Contracts, Resolved } from "./contract.ts";
 import { Emitter, type Listener } from "./emitter.ts";
 import type { AckPayload, OutboxMessage, OutgoingMessage } from "./message.ts";
 import { newMessageId } from "./message-id.ts";
@@ -87,7 +87,7 @@ export interface Client<All extends Contracts = Contracts> {
   off<Name extends string>(name: Name | keyof ClientLocalEvents, run: ClientListener<Name>): void;
   /** Joins a room, now or as soon as connected. The same room gives the same handle, and the first options count. */
   join<RoomId extends string>(roomId: RoomId, options?: JoinOptions): Room<ContractOf<All, RoomId>>;
-  join<C extends Contract>(roomId: string, options?: JoinOptions): Room<C>;
+  join<Source extends ContractSource>(roomId: string, options?: JoinOptions): Room<Resolved<Source>>;
   /** Sends a message that belongs to no joined room. A refusal is reported as `error`. */
   emit(type: string, payload?: unknown): void;
   /** As `emit`, giving the ack; see `room.emitWithAck`. */

@@ -56,6 +56,25 @@ describe("contracts", () => {
     expect(room.roomId).toBe("chat:lobby");
   });
 
+  it("are read through definitions whose parts are optional", () => {
+    type Schema = typeof chat.messages.load_history;
+    type Loose = {
+      messages: { load: { payload?: Schema["payload"]; ack?: Schema["ack"] } };
+      events: typeof chat.events;
+    };
+    const room = open.join<Loose>("chat:lobby");
+    // @ts-expect-error: limit is a number
+    room.send("load", { limit: "ten" });
+    expectTypeOf(room.emitWithAck("load")).resolves.toHaveProperty("more").toEqualTypeOf<boolean>();
+    expect(room.status).toBe("joining");
+  });
+
+  it("may be given as the function that makes the namespace", () => {
+    const createChat = (_options?: { historyLimit: number }) => chat;
+    expectTypeOf(open.join<typeof createChat>("chat:lobby")).toEqualTypeOf<Room<typeof chat>>();
+    expect(createChat()).toBe(chat);
+  });
+
   it("go by the namespace of the room, chat when it has none", () => {
     expectTypeOf(typed.join("lobby")).toEqualTypeOf<Room<typeof chat>>();
     expectTypeOf(typed.join("chat:lobby")).toEqualTypeOf<Room<typeof chat>>();

@@ -15,14 +15,24 @@ export interface Contract {
   readonly state?: Readonly<Record<string, { readonly event?: string }>>;
 }
 
+/** A contract, or the function that makes a namespace, as features export it. */
+export type ContractSource = Contract | ((...options: never[]) => Contract);
+
+/** The contract of a {@link ContractSource}. */
+export type Resolved<Source> = Source extends ((...options: never[]) => infer C extends Contract)
+  ? C
+  : Source extends Contract
+    ? Source
+    : Contract;
+
 /** Contracts by namespace, for `createClient<{ chat: typeof chat }>(url)`. */
-export type Contracts = Readonly<Record<string, Contract>>;
+export type Contracts = Readonly<Record<string, ContractSource>>;
 
 /** The contract of a `roomId`: that of its namespace (`chat` without a colon), or the open one. */
 export type ContractOf<All extends Contracts, RoomId extends string> = string extends keyof All
   ? Contract
   : (RoomId extends `${infer Namespace}:${string}` ? Namespace : "chat") extends infer Name extends keyof All
-    ? All[Name]
+    ? Resolved<All[Name]>
     : Contract;
 
 /** The types of message a room takes; any string when the contract is open. */
@@ -31,23 +41,23 @@ export type MessageName<C extends Contract> = C extends { readonly messages: inf
 /** The room adds its own `roomId`, so nobody has to give it. */
 type WithoutRoomId<T> = T extends { roomId?: unknown } ? Omit<T, "roomId"> : T;
 
-/** The payload of a message to a room. */
-export type MessagePayload<C extends Contract, Name extends string> = C extends { readonly messages: infer M }
+/** A schema of a message's definition; definitions may leave it out, and may be typed as if they had. */
+type SchemaOf<C extends Contract, Name extends string, Part extends "payload" | "ack"> = C extends {
+  readonly messages: infer M;
+}
   ? Name extends keyof M
-    ? M[Name] extends { readonly payload: infer S }
-      ? WithoutRoomId<InputOf<S>>
-      : object
-    : never
-  : object;
+    ? M[Name] extends { readonly [part in Part]?: infer S }
+      ? NonNullable<S>
+      : unknown
+    : unknown
+  : unknown;
+
+/** The payload of a message to a room. */
+export type MessagePayload<C extends Contract, Name extends string> =
+  InputOf<SchemaOf<C, Name, "payload">> extends infer Payload extends object ? WithoutRoomId<Payload> : object;
 
 /** The ack of a message to a room. */
-export type MessageAck<C extends Contract, Name extends string> = C extends { readonly messages: infer M }
-  ? Name extends keyof M
-    ? M[Name] extends { readonly ack: infer S }
-      ? AckPayload & OutputOf<S>
-      : AckPayload
-    : AckPayload
-  : AckPayload;
+export type MessageAck<C extends Contract, Name extends string> = AckPayload & OutputOf<SchemaOf<C, Name, "ack">>;
 
 /** What every room may send, whatever its namespace (PROTOCOL.md sections 5 and 6). */
 export interface CoreEvents {

@@ -12,7 +12,7 @@ export {
 } from "./client.ts";
 export type { ClientCodec } from "./codec.ts";
 export type { ClientStatus, TokenSource, Welcome } from "./connection.ts";
-export type { Contract, ContractOf, Contracts, CoreEvents } from "./contract.ts";
+export type { Contract, ContractOf, ContractSource, Contracts, CoreEvents } from "./contract.ts";
 export type { AckPayload, MessageState, OutgoingMessage, StoredMessage } from "./message.ts";
 export { type OutboxStorage, webStorage } from "./outbox-storage.ts";
 export type { HistoryLost, JoinedRoom, JoinOptions, Room, RoomListener, RoomStatus } from "./room.ts";
