@@ -223,7 +223,7 @@ describe.skipIf(chromium === null || !isBuilt())(
     it("turns the room list into a drawer on a narrow screen", async () => {
       await aiko.page.setViewportSize(NARROW);
       const rooms = aiko.page.getByRole("complementary", { name: "Rooms" });
-      expect(await rooms.isVisible()).toBe(false);
+      await expect.poll(() => rooms.isVisible()).toBe(false);
       await aiko.page.getByRole("button", { name: "Show rooms" }).click();
       await rooms.waitFor();
       await aiko.page.waitForTimeout(250);

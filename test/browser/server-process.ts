@@ -32,7 +32,7 @@ export async function startServer(): Promise<ServerProcess> {
   const child = spawn(
     process.execPath,
     [BIN, "serve", "--dev", "--port", "0", "--log", `sqlite:${join(directory, "log.db")}`, "--static", PLAYGROUND],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings(process.env) },
   );
   const stop = async (): Promise<void> => {
     await ended(child);
@@ -44,6 +44,11 @@ export async function startServer(): Promise<ServerProcess> {
     await stop();
     throw error;
   }
+}
+
+/** The server refuses variables it does not know, and these tests have some of their own. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("YAMABIKO_")));
 }
 
 function addressOf(child: ChildProcess): Promise<string> {
