@@ -1,0 +1,468 @@
+import type {
+  AckedRecord,
+  DeliveredRecord,
+  HeadRecord,
+  HistoryRecord,
+  JoinedRecord,
+  LogRecord,
+  LostRecord,
+} from "./history.ts";
+
+/** What a history can do wrong. */
+export const VIOLATIONS = {
+  lost: "an acknowledged message is not in the log where its ack says",
+  repeated_in_log: "a message is in the log more than once",
+  hole_in_log: "the seqs of a log are not first … head",
+  phantom: "the log has an event nobody sent, or one that was refused",
+  altered: "the log has other content than was sent",
+  ack_changed: "two acks of one message disagree",
+  reordered: "messages of one client in one room are not in the order it sent them",
+  overtaken: "a message sent after another was acknowledged stands before it",
+  logs_differ: "the log read another way is another",
+  gap: "a reader was handed an event that is not the next",
+  repeated: "a reader was handed an event again",
+  wrong_content: "a reader was handed something else than the log has",
+  not_joined: "a reader was handed an event without having joined",
+  behind: "a reader that stayed was not handed everything",
+  cursor_moved: "a join moved a reader without telling that something was lost",
+  false_loss: "a reader was told that something is lost that is not, or in a wrong range",
+  unresolved: "a message was never answered",
+  no_log: "there is no final log of a room",
+} as const;
+
+/** The name of something that went wrong. */
+export type ViolationKind = keyof typeof VIOLATIONS;
+
+/** What the checker found. */
+export interface Verdict {
+  /** Whether nothing went wrong. */
+  readonly ok: boolean;
+  /** How often each kind of violation was found; kinds not found are absent. */
+  readonly violations: { readonly [kind in ViolationKind]?: number };
+  /** The first violations in words, at most 5 of a kind. */
+  readonly examples: readonly string[];
+  readonly counts: {
+    readonly sent: number;
+    /** Messages with at least one ack. */
+    readonly acked: number;
+    /** Acks that said `duplicate`. */
+    readonly duplicates: number;
+    readonly refused: number;
+    /** Unanswered messages that are in the log all the same. */
+    readonly unknownInLog: number;
+    readonly inLog: number;
+    readonly delivered: number;
+    readonly joins: number;
+    readonly losses: number;
+  };
+}
+
+const EXAMPLES_PER_KIND = 5;
+
+/** What is known of one message. */
+interface Message {
+  readonly client: string;
+  readonly hash: string;
+  readonly sentAt: number;
+  firstAck: AckedRecord | null;
+  ackedAt: number;
+  newAcks: number;
+  isRefused: boolean;
+  isUnknown: boolean;
+}
+
+/** Where one reader of one room is. */
+interface Place {
+  readonly reader: string;
+  readonly roomId: string;
+  epoch: string;
+  seq: number;
+  /** A join said that something is lost; what is not told yet. */
+  owesLoss: boolean;
+  hasLeft: boolean;
+}
+
+interface FinalLog {
+  readonly head: HeadRecord;
+  readonly events: readonly LogRecord[];
+  readonly bySeq: ReadonlyMap<number, LogRecord>;
+}
+
+/**
+ * Judges a history: whether nothing acknowledged was lost, nothing is twice, order was kept, and every reader was handed
+ * everything exactly once and in order. Knows nothing of the server but the format of the history.
+ */
+export function checkHistory(records: readonly HistoryRecord[]): Verdict {
+  return new Checker(records).run();
+}
+
+class Checker {
+  readonly #records: readonly HistoryRecord[];
+  readonly #violations: { [kind in ViolationKind]?: number } = {};
+  readonly #examples: string[] = [];
+  /** By room, then by user and messageId. */
+  readonly #messages = new Map<string, Map<string, Message>>();
+  readonly #logs = new Map<string, FinalLog>();
+  readonly #recreated = new Set<string>();
+  readonly #counts = {
+    sent: 0,
+    acked: 0,
+    duplicates: 0,
+    refused: 0,
+    unknownInLog: 0,
+    inLog: 0,
+    delivered: 0,
+    joins: 0,
+    losses: 0,
+  };
+
+  constructor(records: readonly HistoryRecord[]) {
+    this.#records = records;
+  }
+
+  run(): Verdict {
+    this.#readMessages();
+    this.#readLogs();
+    for (const [roomId, messages] of this.#messages) this.#checkMessages(roomId, messages);
+    for (const [roomId, log] of this.#logs) this.#checkLog(roomId, log);
+    this.#checkReaders();
+    const ok = Object.keys(this.#violations).length === 0;
+    return { ok, violations: this.#violations, examples: this.#examples, counts: this.#counts };
+  }
+
+  #violated(kind: ViolationKind, example: string): void {
+    const count = (this.#violations[kind] ?? 0) + 1;
+    this.#violations[kind] = count;
+    if (count <= EXAMPLES_PER_KIND) this.#examples.push(`${kind}: ${example}`);
+  }
+
+  // ---- what was said
+
+  #readMessages(): void {
+    for (const [at, record] of this.#records.entries()) {
+      switch (record.kind) {
+        case "sent":
+          this.#counts.sent++;
+          this.#ofRoom(record.roomId).set(keyOf(record), {
+            client: record.client,
+            hash: record.hash,
+            sentAt: at,
+            firstAck: null,
+            ackedAt: Number.POSITIVE_INFINITY,
+            newAcks: 0,
+            isRefused: false,
+            isUnknown: false,
+          });
+          break;
+        case "acked":
+          this.#readAck(record, at);
+          break;
+        case "refused": {
+          const message = this.#ofRoom(record.roomId).get(keyOf(record));
+          if (message === undefined) break;
+          message.isRefused = true;
+          this.#counts.refused++;
+          break;
+        }
+        case "unknown": {
+          const message = this.#ofRoom(record.roomId).get(keyOf(record));
+          if (message !== undefined) message.isUnknown = true;
+          break;
+        }
+        case "fault":
+          if (record.what === "recreated" && record.roomId !== null) this.#recreated.add(record.roomId);
+      }
+    }
+  }
+
+  #readAck(ack: AckedRecord, at: number): void {
+    const message = this.#ofRoom(ack.roomId).get(keyOf(ack));
+    if (ack.duplicate) this.#counts.duplicates++;
+    if (message === undefined) {
+      this.#violated("phantom", `${nameOf(ack)} was acknowledged and never sent`);
+      return;
+    }
+    if (!ack.duplicate && ++message.newAcks === 2) {
+      this.#violated("ack_changed", `${nameOf(ack)} was acknowledged as new twice`);
+    }
+    const before = message.firstAck;
+    if (before === null) {
+      message.firstAck = ack;
+      message.ackedAt = at;
+      this.#counts.acked++;
+    } else if (before.seq !== ack.seq || before.epoch !== ack.epoch) {
+      this.#violated("ack_changed", `${nameOf(ack)} has seq ${before.seq}, then ${ack.seq}`);
+    }
+  }
+
+  #ofRoom(roomId: string): Map<string, Message> {
+    let messages = this.#messages.get(roomId);
+    if (messages === undefined) {
+      messages = new Map();
+      this.#messages.set(roomId, messages);
+    }
+    return messages;
+  }
+
+  // ---- the final logs
+
+  #readLogs(): void {
+    const heads = new Map<string, HeadRecord[]>();
+    const events = new Map<string, LogRecord[]>();
+    for (const record of this.#records) {
+      if (record.kind === "head") push(heads, record.roomId, record);
+      else if (record.kind === "log") push(events, `${record.via}\n${record.roomId}`, record);
+    }
+    for (const [roomId, found] of heads) {
+      let log: FinalLog | null = null;
+      for (const head of found) {
+        const ofLog = events.get(`${head.via}\n${roomId}`) ?? [];
+        const read = { head, events: ofLog, bySeq: new Map(ofLog.map((event) => [event.seq, event])) };
+        if (log === null) {
+          log = read;
+          this.#logs.set(roomId, log);
+        } else if (textOf(read) !== textOf(log)) {
+          this.#violated("logs_differ", `${roomId} through ${log.head.via} and through ${head.via}`);
+        }
+      }
+    }
+  }
+
+  #checkLog(roomId: string, log: FinalLog): void {
+    const { first, head } = log.head;
+    const seen = new Map<string, number>();
+    let due = first;
+    for (const event of log.events) {
+      this.#counts.inLog++;
+      if (event.seq !== due) this.#violated("hole_in_log", `${roomId}: ${event.seq} stands where ${due} is due`);
+      due = event.seq + 1;
+      if (event.messageId === null) continue;
+      const key = keyOf({ user: event.user ?? "", messageId: event.messageId });
+      const before = seen.get(key);
+      if (before !== undefined)
+        this.#violated("repeated_in_log", `${nameOf(event)} has seq ${before} and ${event.seq}`);
+      seen.set(key, event.seq);
+      const message = this.#messages.get(roomId)?.get(key);
+      if (message === undefined) this.#violated("phantom", `${nameOf(event)} was never sent`);
+      else if (message.isRefused) this.#violated("phantom", `${nameOf(event)} was refused and has seq ${event.seq}`);
+      else if (message.hash !== event.hash) this.#violated("altered", `${nameOf(event)} at seq ${event.seq}`);
+      if (message?.isUnknown === true && message.firstAck === null) this.#counts.unknownInLog++;
+    }
+    if (due !== head + 1) this.#violated("hole_in_log", `${roomId} ends with ${due - 1}, its head is ${head}`);
+    this.#checkRealTime(roomId, log);
+  }
+
+  /** No message stands before one whose ack its sender could have seen before it was sent. */
+  #checkRealTime(roomId: string, log: FinalLog): void {
+    let latestSentAt = -1;
+    let latest = "";
+    for (const event of log.events) {
+      if (event.messageId === null) continue;
+      const message = this.#messages.get(roomId)?.get(keyOf({ user: event.user ?? "", messageId: event.messageId }));
+      if (message === undefined) continue;
+      if (message.ackedAt < latestSentAt) {
+        this.#violated("overtaken", `${nameOf(event)} was acknowledged before ${latest}, which precedes it, was sent`);
+      }
+      if (message.sentAt > latestSentAt) {
+        latestSentAt = message.sentAt;
+        latest = nameOf(event);
+      }
+    }
+  }
+
+  #checkMessages(roomId: string, messages: ReadonlyMap<string, Message>): void {
+    const log = this.#logs.get(roomId);
+    if (log === undefined) {
+      this.#violated("no_log", roomId);
+      return;
+    }
+    /** The last acknowledged place per client and epoch. Messages are in the order they were sent. */
+    const last = new Map<string, AckedRecord>();
+    for (const message of messages.values()) {
+      const ack = message.firstAck;
+      if (ack === null) {
+        if (!message.isRefused && !message.isUnknown)
+          this.#violated("unresolved", `a message of ${message.client} to ${roomId}`);
+        continue;
+      }
+      this.#checkAcked(ack, message, log);
+      const key = `${message.client}\n${ack.epoch}`;
+      const before = last.get(key);
+      if (before !== undefined && before.seq >= ack.seq) {
+        this.#violated("reordered", `${nameOf(before)} has seq ${before.seq}, ${nameOf(ack)} after it ${ack.seq}`);
+      }
+      last.set(key, ack);
+    }
+  }
+
+  #checkAcked(ack: AckedRecord, message: Message, log: FinalLog): void {
+    if (ack.epoch !== log.head.epoch) {
+      if (!this.#recreated.has(ack.roomId)) {
+        this.#violated("lost", `${nameOf(ack)} is of epoch ${ack.epoch}, the log of ${log.head.epoch}`);
+      }
+      return;
+    }
+    if (ack.seq < log.head.first) return;
+    const event = log.bySeq.get(ack.seq);
+    if (event === undefined) this.#violated("lost", `${nameOf(ack)} was acknowledged with seq ${ack.seq}`);
+    else if (event.messageId !== ack.messageId || event.user !== ack.user) {
+      this.#violated("lost", `${nameOf(ack)} was acknowledged with seq ${ack.seq}, where ${nameOf(event)} is`);
+    } else if (event.hash !== message.hash) this.#violated("altered", `${nameOf(ack)} at seq ${ack.seq}`);
+  }
+
+  // ---- the readers
+
+  #checkReaders(): void {
+    const places = new Map<string, Place>();
+    for (const record of this.#records) {
+      if (record.kind === "joined") this.#join(places, record);
+      else if (record.kind === "delivered") this.#deliver(places, record);
+      else if (record.kind === "lost") this.#lose(places, record);
+      else if (record.kind === "left") {
+        const place = places.get(placeKey(record));
+        if (place !== undefined) place.hasLeft = true;
+      }
+    }
+    for (const place of places.values()) this.#checkEnd(place);
+  }
+
+  #join(places: Map<string, Place>, joined: JoinedRecord): void {
+    this.#counts.joins++;
+    const { reader, roomId, epoch, seq } = joined;
+    const place = places.get(placeKey(joined));
+    if (place === undefined || place.hasLeft) {
+      const start = joined.after ?? { epoch, seq };
+      const kept: Place = { reader, roomId, ...start, owesLoss: false, hasLeft: false };
+      places.set(placeKey(joined), kept);
+      if (joined.after !== null) this.#rejoin(kept, joined);
+    } else this.#rejoin(place, joined);
+  }
+
+  /** The reader stays where it is: what follows is judged from there, whatever the server says. */
+  #rejoin(place: Place, { reader, roomId, epoch, seq, recovered }: JoinedRecord): void {
+    if (!recovered) place.owesLoss = true;
+    else if (epoch !== place.epoch || seq !== place.seq) {
+      this.#violated("cursor_moved", `${reader} in ${roomId} from ${place.epoch}:${place.seq} to ${epoch}:${seq}`);
+    }
+  }
+
+  #deliver(places: Map<string, Place>, delivered: DeliveredRecord): void {
+    this.#counts.delivered++;
+    const { reader, roomId, epoch, seq } = delivered;
+    const place = places.get(placeKey(delivered));
+    if (place === undefined || place.hasLeft) {
+      this.#violated("not_joined", `${reader} in ${roomId}: ${seq}`);
+      return;
+    }
+    if (place.owesLoss) {
+      this.#violated("cursor_moved", `${reader} in ${roomId} was not told what it lost before ${seq}`);
+      place.owesLoss = false;
+    }
+    if (epoch !== place.epoch) {
+      this.#violated("gap", `${reader} in ${roomId}: epoch ${epoch} where ${place.epoch} is due`);
+    } else if (seq <= place.seq) {
+      this.#violated("repeated", `${reader} in ${roomId}: ${seq} after ${place.seq}`);
+      return;
+    } else if (seq !== place.seq + 1) {
+      this.#violated("gap", `${reader} in ${roomId}: ${seq} after ${place.seq}`);
+    }
+    place.epoch = epoch;
+    place.seq = seq;
+    this.#checkContent(delivered);
+  }
+
+  #checkContent(delivered: DeliveredRecord): void {
+    const log = this.#logs.get(delivered.roomId);
+    if (log === undefined) {
+      this.#violated("no_log", delivered.roomId);
+      return;
+    }
+    if (delivered.epoch !== log.head.epoch || delivered.seq < log.head.first) {
+      this.#checkGone(delivered, log);
+      return;
+    }
+    const event = log.bySeq.get(delivered.seq);
+    if (
+      event === undefined ||
+      event.messageId !== delivered.messageId ||
+      event.user !== delivered.user ||
+      event.hash !== delivered.hash
+    ) {
+      this.#violated("wrong_content", `${delivered.reader} in ${delivered.roomId}: ${delivered.seq}`);
+    }
+  }
+
+  /** What the log no longer has is held against what was sent. */
+  #checkGone(delivered: DeliveredRecord, log: FinalLog): void {
+    const { roomId, epoch, messageId, user, hash, seq, reader } = delivered;
+    if (epoch !== log.head.epoch && !this.#recreated.has(roomId)) {
+      this.#violated("wrong_content", `${reader} in ${roomId}: ${seq} of an epoch that never was`);
+    }
+    if (messageId === null) return;
+    const message = this.#messages.get(roomId)?.get(keyOf({ user: user ?? "", messageId }));
+    if (message?.hash !== hash) this.#violated("wrong_content", `${reader} in ${roomId}: ${seq}`);
+  }
+
+  #lose(places: Map<string, Place>, lost: LostRecord): void {
+    this.#counts.losses++;
+    const { reader, roomId, reason, from, to, epoch, seq } = lost;
+    const place = places.get(placeKey(lost));
+    if (place === undefined || place.hasLeft) {
+      this.#violated("not_joined", `${reader} in ${roomId}: history_lost`);
+      return;
+    }
+    const log = this.#logs.get(roomId);
+    const isRight =
+      reason === "epoch"
+        ? epoch !== place.epoch && this.#recreated.has(roomId)
+        : epoch === place.epoch &&
+          from === place.seq + 1 &&
+          to !== null &&
+          to >= from &&
+          seq === to &&
+          log !== undefined &&
+          (log.head.epoch !== epoch || log.head.first > to);
+    if (!isRight) {
+      this.#violated("false_loss", `${reader} in ${roomId} at ${place.seq}: ${reason} ${from} to ${to}, then ${seq}`);
+    }
+    place.owesLoss = false;
+    place.epoch = epoch;
+    place.seq = seq;
+  }
+
+  #checkEnd(place: Place): void {
+    if (place.hasLeft) return;
+    const log = this.#logs.get(place.roomId);
+    if (log === undefined) this.#violated("no_log", place.roomId);
+    else if (place.owesLoss || place.epoch !== log.head.epoch || place.seq !== log.head.head) {
+      this.#violated(
+        "behind",
+        `${place.reader} in ${place.roomId} at ${place.epoch}:${place.seq} of ${log.head.epoch}:${log.head.head}`,
+      );
+    }
+  }
+}
+
+function keyOf({ user, messageId }: { user: string; messageId: string }): string {
+  return JSON.stringify([user, messageId]);
+}
+
+function nameOf({ user, messageId }: { user: string | null; messageId: string | null }): string {
+  return `${user ?? "the server"}'s ${messageId ?? "event"}`;
+}
+
+function placeKey({ reader, roomId }: { reader: string; roomId: string }): string {
+  return JSON.stringify([reader, roomId]);
+}
+
+function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+function textOf({ head, events }: FinalLog): string {
+  const { epoch, first } = head;
+  const rows = events.map(({ seq, user, messageId, hash }) => [seq, user, messageId, hash]);
+  return JSON.stringify([epoch, first, head.head, rows]);
+}
