@@ -361,8 +361,13 @@ export function fileKeyOf(key: string): string {
   return key.startsWith("retention") ? `retention.${key.charAt(9).toLowerCase()}${key.slice(10)}` : key;
 }
 
-/** Variables with the prefix that are no settings: they belong to the other commands. */
-export const OTHER_VARIABLES: readonly string[] = ["YAMABIKO_TOKEN", "YAMABIKO_URL"];
+/** Variables with the prefix that are no settings: they belong to the other commands, or to the tests. */
+export const OTHER_VARIABLES: readonly string[] = [
+  "YAMABIKO_TOKEN",
+  "YAMABIKO_URL",
+  "YAMABIKO_BIN",
+  "YAMABIKO_CHROMIUM",
+];
 
 interface Setting<T> {
   readonly schema: z.ZodType<T>;
