@@ -1,28 +1,28 @@
-const ws = new WebSocket("ws://localhost:8080");
+const ws = new WebSocket('ws://localhost:8080');
 
 // 接続成功
 ws.onopen = () => {
-  console.log("Connected");
-  ws.send(JSON.stringify({ type: "join", user: "yamada" }));
+  console.log('Connected');
+  ws.send(JSON.stringify({ type: 'join', user: 'yamada' }));
 };
 
 // メッセージ受信
 ws.onmessage = (event) => {
   const message = JSON.parse(event.data);
-  console.log("Received:", message);
+  console.log('Received:', message);
 };
 
 // 切断
 ws.onclose = (event) => {
-  console.log("Disconnected:", event.code, event.reason);
+  console.log('Disconnected:', event.code, event.reason);
 };
 
 // エラー
 ws.onerror = (error) => {
-  console.error("Error:", error);
+  console.error('Error:', error);
 };
 
 // メッセージ送信
 function sendMessage(text) {
-  ws.send(JSON.stringify({ type: "message", text }));
+  ws.send(JSON.stringify({ type: 'message', text }));
 }

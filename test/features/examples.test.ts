@@ -87,5 +87,12 @@ function runOrigin(address: string) {
   const context = vm.createContext({ WebSocket: Redirected, console: { log, error: log }, JSON });
   vm.runInContext(readFileSync(path("origin/basic-client.js"), "utf8"), context);
   const sendMessage = vm.runInContext("sendMessage", context) as (text: string) => void;
-  return { received, said, sendMessage, close: () => sockets.forEach((socket) => socket.close()) };
+  return {
+    received,
+    said,
+    sendMessage,
+    close: () => {
+      for (const socket of sockets) socket.close();
+    },
+  };
 }
