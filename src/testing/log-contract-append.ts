@@ -103,6 +103,9 @@ export function appendContract(on: LogSubject): void {
         expect((await on.say("b")).timestamp).toBe(before.timestamp);
         if (on.traits.durable) await on.reopen();
         expect((await on.say("c")).timestamp).toBe(before.timestamp);
+        await on.log.trim(on.room, { maxEvents: 0 });
+        if (on.traits.durable) await on.reopen();
+        expect((await on.say("d")).timestamp).toBe(before.timestamp);
       });
     }
   });

@@ -16,6 +16,13 @@ export function endContract(on: LogSubject): void {
       await Promise.all([...others, pages, trim]);
     });
 
+    it("finishes a large trim", async () => {
+      for (let turn = 0; turn < 6; turn++) await on.fill(1_000);
+      const trim = on.log.trim(on.room, { maxEvents: 10 });
+      await on.log.close();
+      expect(await trim).toBe(5_990);
+    });
+
     it("refuses later calls with `unavailable`, and may be called again", async () => {
       await on.say("x");
       const closing = on.log.close();
