@@ -58,7 +58,7 @@ export const SETTINGS = {
     schema: nullable(z.string().transform(roomId)),
     form: "a room, e.g. `chat:lobby`",
     default: () => null,
-    what: "The room of messages that name none.",
+    what: "Every connection joins this room by itself, and messages that name no room go to it.",
   }),
   static: setting({
     schema: nullable(z.string().min(1)),
