@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { between, type Random } from "./random.ts";
+
+const START_MS = 30_000;
+/** Ports that the system does not give to outgoing connections, so that a client never meets itself where a server was. */
+const [LOWEST_PORT, HIGHEST_PORT] = [20_000, 30_000];
+
+/** The `yamabiko` command, compiled from the sources as they are now, in a directory of its own. */
+export interface Bundle {
+  readonly command: string;
+  remove(): Promise<void>;
+}
+
+/** Compiles the command. It must see `node_modules` and `package.json`, so it lies two levels below the root. */
+export async function bundleCommand(): Promise<Bundle> {
+  const source = (path: string): string => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));
+  const cache = fileURLToPath(new URL("../../.cache/", import.meta.url));
+  const directory = await mkdtemp(join(cache, "fault-"));
+  await build({
+    entryPoints: { yamabiko: source("bin/yamabiko.ts"), worker: source("log/sqlite/worker.ts") },
+    outdir: directory,
+    bundle: true,
+    splitting: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+  });
+  return {
+    command: join(directory, "yamabiko.js"),
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+/** A port nobody listens on. */
+export async function findPort(random: Random): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = between(random, LOWEST_PORT, HIGHEST_PORT);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+  throw new Error("There is no free port.");
+}
+
+export interface ServerProcessOptions {
+  readonly command: string;
+  readonly port: number;
+  /** Flags of `yamabiko serve` besides the port, the log and `--dev`. */
+  readonly flags?: readonly string[];
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
+  /** Wires for messages from and to a script loaded with `--import`. */
+  readonly ipc?: boolean;
+}
+
+/** A server in a process of its own, with a SQLite log that outlives it. */
+export class ServerProcess {
+  readonly url: string;
+  readonly wsUrl: string;
+  /** Where the log is. */
+  readonly logPath: string;
+  /** What all incarnations printed, the last 64 KiB. */
+  printed = "";
+  readonly #options: ServerProcessOptions;
+  readonly #directory: string;
+  #child: ChildProcess | null = null;
+  /** What went wrong by itself; null when nothing did. */
+  failure: Error | null = null;
+
+  private constructor(options: ServerProcessOptions, directory: string) {
+    this.#options = options;
+    this.#directory = directory;
+    this.logPath = join(directory, "log.db");
+    this.url = `http://127.0.0.1:${options.port}`;
+    this.wsUrl = `ws://127.0.0.1:${options.port}/ws`;
+  }
+
+  /** Starts one with an empty log. */
+  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(options, await mkdtemp(join(tmpdir(), "yamabiko-fault-")));
+    await server.start();
+    return server;
+  }
+
+  /** The process that runs now. */
+  get child(): ChildProcess {
+    if (this.#child === null) throw new Error("The server does not run.");
+    return this.#child;
+  }
+
+  /** Starts it again on the same port and log; resolves when it takes requests. */
+  async start(): Promise<void> {
+    const { command, port, flags = [], nodeFlags = [], ipc = false } = this.#options;
+    const log = `sqlite:${this.logPath}`;
+    const child = spawn(
+      process.execPath,
+      [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
+      { cwd: this.#directory, stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])] },
+    );
+    this.#child = child;
+    child.on("exit", (code, signal) => {
+      if (this.#child !== child) return;
+      this.#child = null;
+      this.failure = new Error(`The server ended by itself with ${code ?? signal}. It printed:\n${this.printed}`);
+    });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`No server came up. It printed:\n${this.printed}`)), START_MS);
+      let line = "";
+      const read = (chunk: Buffer): void => {
+        line += chunk.toString();
+        this.printed = `${this.printed}${chunk.toString()}`.slice(-64 * 1024);
+        if (!line.includes("is listening on")) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      child.stdout?.on("data", read);
+      child.stderr?.on("data", read);
+      child.once("exit", () => {
+        clearTimeout(timer);
+        reject(new Error(`The server ended at its start. It printed:\n${this.printed}`));
+      });
+    });
+  }
+
+  /** Ends it without a warning, as the kernel or a power cut would. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Lets it close. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  /** Ends it and removes its log. */
+  async remove(): Promise<void> {
+    if (this.#child !== null) await this.kill();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const { child } = this;
+    this.#child = null;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "exit");
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    await exit;
+    clearTimeout(timer);
+  }
+}
