@@ -1,6 +1,8 @@
+import { request as httpRequest } from "node:http";
+import { decode, encode } from "@msgpack/msgpack";
 import { WebSocket } from "ws";
 import { createLogger } from "../src/observe/logger.ts";
-import type { Envelope } from "../src/protocol/index.ts";
+import { type Envelope, SUBPROTOCOLS } from "../src/protocol/index.ts";
 import type { ServerOptions } from "../src/server/options.ts";
 import { createServer, type YamabikoServer } from "../src/server/server.ts";
 
@@ -27,7 +29,57 @@ export async function devToken(url: string, user: string, name = user): Promise<
   return ((await response.json()) as { token: string }).token;
 }
 
-/** A plain WebSocket client that keeps what it got and lets a test wait for what it expects. */
+/** What a server answered to an upgrade: 101 (and then the connection is dropped), or a refusal with its body. */
+export interface UpgradeAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+/** Asks for an upgrade and tells what the server answered. Never rejects for a refusal. */
+export function upgrade(
+  url: string,
+  { path = "/ws", headers = {}, method = "GET" }: { path?: string; headers?: object; method?: string } = {},
+): Promise<UpgradeAnswer> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({
+      hostname,
+      port,
+      path,
+      method,
+      agent: false,
+      headers: {
+        Connection: "Upgrade",
+        Upgrade: "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        ...headers,
+      },
+    });
+    request.on("upgrade", (response, socket) => {
+      socket.on("error", () => {});
+      socket.destroy();
+      resolve({ status: 101, headers: response.headers, body: "" });
+    });
+    request.on("response", (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        body += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end();
+  });
+}
+
+/**
+ * A plain WebSocket client that keeps what it got and lets a test wait for what it expects. Speaks MessagePack when that
+ * is the first subprotocol, else JSON.
+ */
 export class RawClient {
   readonly socket: WebSocket;
   /** Every message, in order. */
@@ -37,10 +89,14 @@ export class RawClient {
   #waiting: (() => void)[] = [];
   closeCode: number | null = null;
 
+  readonly #isBinary: boolean;
+
   constructor(url: string, protocols: string[] = [], options: object = {}) {
+    this.#isBinary = protocols[0] === SUBPROTOCOLS.msgpack;
     this.socket = new WebSocket(url, protocols, options);
     this.socket.on("message", (bytes) => {
-      this.received.push(JSON.parse(String(bytes)) as Envelope);
+      const value = this.#isBinary ? decode(bytes as Buffer) : JSON.parse(String(bytes));
+      this.received.push(value as Envelope);
       this.#wake();
     });
     this.closed = new Promise((resolve) => {
@@ -78,7 +134,12 @@ export class RawClient {
   }
 
   send(type: string, payload: unknown, messageId?: string): void {
-    this.socket.send(JSON.stringify(messageId === undefined ? { type, payload } : { type, payload, messageId }));
+    this.sendValue(messageId === undefined ? { type, payload } : { type, payload, messageId });
+  }
+
+  /** Sends any value in the connection's codec, whether it is an envelope or not. */
+  sendValue(value: unknown): void {
+    this.socket.send(this.#isBinary ? encode(value) : JSON.stringify(value));
   }
 
   /** The next message after those already taken that is of this type (or fits); what came before it is passed over. */

@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { issueDevToken } from "../auth/dev.ts";
 import type { VerifyToken } from "../auth/identity.ts";
 import type { Tickets } from "../auth/tickets.ts";
-import { parseJson } from "../codec/json.ts";
+import { jsonCodec } from "../codec/json.ts";
 import type { Observer } from "../observe/observer.ts";
 import { type Clock, ERRORS, type Limits, toYamabikoError, YamabikoError } from "../protocol/index.ts";
 import { identify } from "./credentials.ts";
 import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
+import { requestUrl } from "./request-url.ts";
 
 export interface HttpParts {
   readonly verifyToken: VerifyToken | null;
@@ -31,22 +32,20 @@ type Answer = { status: number; body: unknown } | { status: number; type: string
 export function createHttp(parts: HttpParts): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     response.setHeader("X-Content-Type-Options", "nosniff");
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const route = `${request.method} ${url.pathname}`;
-    answer(route, request, url, parts).then(
-      (answered) => {
+    answer(request, parts)
+      .then((answered) => {
         if (answered !== null) send(response, answered);
         else if (parts.pages !== null)
           parts.pages(request, response, () => sendError(response, notFound(), parts.observer));
         else sendError(response, notFound(), parts.observer);
-      },
-      (error: unknown) => sendError(response, error, parts.observer),
-    );
+      })
+      .catch((error: unknown) => sendError(response, error, parts.observer));
   };
 }
 
-async function answer(route: string, request: IncomingMessage, url: URL, parts: HttpParts): Promise<Answer | null> {
-  switch (route) {
+async function answer(request: IncomingMessage, parts: HttpParts): Promise<Answer | null> {
+  const url = requestUrl(request);
+  switch (`${request.method} ${url.pathname}`) {
     case "GET /healthz":
       return { status: 200, body: { status: "ok" } };
     case "GET /readyz":
@@ -100,7 +99,7 @@ async function readBody(request: IncomingMessage, limits: Limits): Promise<unkno
     }
     chunks.push(chunk as Buffer);
   }
-  return parseJson(Buffer.concat(chunks).toString("utf8"), limits);
+  return jsonCodec.decode(Buffer.concat(chunks), limits);
 }
 
 function notFound(): YamabikoError {

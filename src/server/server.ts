@@ -27,7 +27,7 @@ import { IpLimits } from "./ip-limits.ts";
 import type { ServerOptions } from "./options.ts";
 import { ServerRoom } from "./server-room.ts";
 import { createStatic } from "./static.ts";
-import { createUpgrade } from "./upgrade.ts";
+import { createUpgrade, refuseUpgrade } from "./upgrade.ts";
 import { VERSION } from "./version.ts";
 
 /** How long clients are told to wait before they come back after a shutdown, ms. */
@@ -110,7 +110,14 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       observer,
     });
     const sessions = new Sessions(router, `${nodeId}-`);
-    const webSocket = new WebSocketTransport({ sessions, fanout: rooms.fanout, limits, clock, observer });
+    const webSocket = new WebSocketTransport({
+      sessions,
+      fanout: rooms.fanout,
+      limits,
+      clock,
+      observer,
+      onBadHandshake: (socket, error) => refuseUpgrade(socket, error, observer),
+    });
     const upgrade = createUpgrade({
       ready: Promise.resolve(),
       webSocket,

@@ -10,6 +10,7 @@ import type { ClientAddress } from "./client-address.ts";
 import { identify } from "./credentials.ts";
 import type { IpLimits } from "./ip-limits.ts";
 import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
+import { requestUrl } from "./request-url.ts";
 
 export interface UpgradeParts {
   /** Resolves when the server can serve. */
@@ -31,18 +32,27 @@ export interface UpgradeParts {
 /** Answers WebSocket handshakes: everything is checked before the 101 (CON-1), and a refusal gives back what it took. */
 export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, socket: Socket, head: Buffer) => void {
   return (request, socket, head) => {
-    const url = new URL(request.url ?? "/", "http://localhost");
+    // From the upgrade on nobody else listens for the socket's errors.
+    const swallow = (): void => {};
+    socket.on("error", swallow);
+    const served = (): void => void socket.off("error", swallow);
+    let url: URL;
+    try {
+      url = requestUrl(request);
+    } catch (error) {
+      if (parts.isAttached) served();
+      else refuseUpgrade(socket, error, parts.observer);
+      return;
+    }
     const isEcho = url.pathname === parts.echoPath;
     if (!isEcho && url.pathname !== "/ws" && (parts.isAttached || url.pathname !== "/")) {
       if (!parts.isAttached)
-        refuse(socket, new YamabikoError("unknown_type", "There is nothing here."), parts.observer);
+        refuseUpgrade(socket, new YamabikoError("unknown_type", "There is nothing here."), parts.observer);
+      else served();
       return;
     }
-    const swallow = (): void => {};
-    socket.on("error", swallow);
-    answer(request, socket, head, url, isEcho, parts).then(
-      () => socket.off("error", swallow),
-      (error: unknown) => refuse(socket, error, parts.observer),
+    answer(request, socket, head, url, isEcho, parts).then(served, (error: unknown) =>
+      refuseUpgrade(socket, error, parts.observer),
     );
   };
 }
@@ -83,7 +93,8 @@ async function answer(
   }
 }
 
-function refuse(socket: Socket, error: unknown, observer: Observer): void {
+/** Answers a handshake with an error of the table and its HTTP status, and ends the socket. */
+export function refuseUpgrade(socket: Socket, error: unknown, observer: Observer): void {
   const typed = toYamabikoError(error);
   if (typed.code === "internal") observer.failure("answering a handshake", typed.cause);
   observer.refused(typed.code);
@@ -92,7 +103,7 @@ function refuse(socket: Socket, error: unknown, observer: Observer): void {
   const body = JSON.stringify({ error: typed.toWire() });
   const retry = typed.retryAfterMs === undefined ? "" : `Retry-After: ${Math.ceil(typed.retryAfterMs / 1000)}\r\n`;
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n${retry}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\nSec-WebSocket-Version: 13\r\n${retry}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   socket.once("finish", () => socket.destroy());
 }

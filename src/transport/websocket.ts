@@ -6,7 +6,14 @@ import type { Codec } from "../codec/codec.ts";
 import { jsonCodec } from "../codec/json.ts";
 import { msgpackCodec } from "../codec/msgpack.ts";
 import type { CloseReason, Observer, TransportName } from "../observe/observer.ts";
-import { CLOSE_CODES, type Clock, type CloseName, type Limits, SUBPROTOCOLS } from "../protocol/index.ts";
+import {
+  CLOSE_CODES,
+  type Clock,
+  type CloseName,
+  type Limits,
+  SUBPROTOCOLS,
+  YamabikoError,
+} from "../protocol/index.ts";
 import type { Fanout } from "../room/fanout.ts";
 import type { Format } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
@@ -25,6 +32,8 @@ export interface WebSocketParts {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Answers a handshake that is none, and ends its socket. */
+  onBadHandshake(socket: Socket, error: YamabikoError): void;
 }
 
 /** WebSocket (RFC 6455): `ws` for the handshake and for reading, our own framing for the way out. */
@@ -41,6 +50,10 @@ export class WebSocketTransport {
       maxPayload: parts.limits.messageBytes,
       autoPong: false,
       handleProtocols: (offered) => chooseSubprotocol(offered),
+    });
+    // What is wrong with the handshake itself is found by `ws`; it is answered like every other refusal.
+    this.#server.on("wsClientError", (error, socket) => {
+      parts.onBadHandshake(socket as Socket, new YamabikoError("invalid_message", `${error.message}.`));
     });
   }
 

@@ -14,9 +14,15 @@ describe("joining and reading", () => {
     const joined = await ada.join("room-1");
     expect(joined.payload).toMatchObject({ roomId: "chat:room-1", head: 0, recovered: false });
     await ben.join("room-1");
-    for (let index = 1; index <= 20; index++) ben.send("send_message", { roomId: "room-1", content: `m${index}` }, `id-${index}`);
+    for (let index = 1; index <= 20; index++)
+      ben.send("send_message", { roomId: "room-1", content: `m${index}` }, `id-${index}`);
     const last = await ada.next((envelope) => envelope.seq === 20);
-    expect(last).toMatchObject({ type: "new_message", roomId: "chat:room-1", messageId: "id-20", payload: { content: "m20", userId: "ben" } });
+    expect(last).toMatchObject({
+      type: "new_message",
+      roomId: "chat:room-1",
+      messageId: "id-20",
+      payload: { content: "m20", userId: "ben" },
+    });
     expect(ada.events().map((event) => event.seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
     await ben.next((envelope) => envelope.type === "ack" && envelope.messageId === "id-20");
     expect(ben.events().map((event) => event.seq)).toEqual(ada.events().map((event) => event.seq));
