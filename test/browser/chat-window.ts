@@ -4,6 +4,9 @@ import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 export const WIDE = { width: 1280, height: 800 } as const;
 export const NARROW = { width: 390, height: 844 } as const;
 
+/** A step that takes longer than this has failed. */
+const STEP_MS = 10_000;
+
 /** One person at one window of the playground, with the words of the page instead of its markup. */
 export class ChatWindow {
   readonly page: Page;
@@ -24,6 +27,7 @@ export class ChatWindow {
   static async open(browser: Browser, url: string, name: string, viewport: Size = WIDE): Promise<ChatWindow> {
     const context = await browser.newContext({ viewport, locale: "en-GB", timezoneId: "Europe/London" });
     const page = await context.newPage();
+    page.setDefaultTimeout(STEP_MS);
     const window = new ChatWindow(page, context);
     await page.goto(url);
     await page.getByLabel("Your name").fill(name);

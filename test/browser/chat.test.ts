@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findChromium, launchBrowser } from "./browser.ts";
 import { ChatWindow, NARROW, WIDE } from "./chat-window.ts";
-import { namelessControls, overflowing } from "./page-check.ts";
+import { lowContrast, namelessControls, overflowing } from "./page-check.ts";
 import { isBuilt, type ServerProcess, startServer } from "./server-process.ts";
 
 const chromium = findChromium();
@@ -118,11 +118,16 @@ describe.skipIf(chromium === null || !isBuilt())(
     });
 
     it("catches up with what was missed after a cut, each once", async () => {
+      await ben.context.setOffline(true);
       await ben.page.getByRole("button", { name: "Cut connection" }).click();
+      await ben.page.getByText(/Connection lost/).waitFor();
       await aiko.say("Said while Ben was away 1");
       await aiko.say("Said while Ben was away 2");
+      await aiko.message("Said while Ben was away 2").getByRole("img", { name: "Delivered" }).waitFor();
+      expect(await ben.message("Said while Ben was away 1").count()).toBe(0);
+      await ben.context.setOffline(false);
       await ben.sees("Said while Ben was away 2");
-      await ben.status("Connected");
+      await ben.page.getByText("Back; caught up 2 events.").waitFor();
       const seen = (await ben.contents()).filter((content) => content.startsWith("Said while"));
       expect(seen).toEqual(["Said while Ben was away 1", "Said while Ben was away 2"]);
       expect(await ben.fact("reconnect").textContent()).toMatch(/\d\d:\d\d/);
@@ -207,9 +212,23 @@ describe.skipIf(chromium === null || !isBuilt())(
       await ben.page.getByRole("button", { name: "1 new message" }).waitFor({ state: "detached" });
       const entries = (await ben.contents()).filter((content) => content.startsWith("Entry"));
       expect(entries).toEqual(Array.from({ length: 121 }, (_, index) => `Entry ${index + 1}`));
+    }, 60_000);
+
+    it("opens a room where the unread begins when there is more than fits", async () => {
+      await aiko.message("Entry 121").getByRole("img", { name: "Read", exact: true }).waitFor();
+      await ben.turnTo("lobby");
+      for (let number = 1; number <= 30; number++) await aiko.say(`Later ${number}`);
+      await ben.room("archive").getByText("30 unread messages").waitFor({ state: "attached" });
+      await ben.turnTo("archive");
+      const line = ben.page.locator('[data-row="unread"]');
+      await line.waitFor();
+      expect((await line.boundingBox())?.y).toBeGreaterThan(100);
+      await ben.page.screenshot({ path: `${SHOTS}/chat-unread-line.png` });
+      await ben.page.getByRole("button", { name: "30 new messages" }).click();
+      await ben.room("archive").getByText("30 unread messages").waitFor({ state: "detached" });
       await aiko.turnTo("lobby");
       await ben.turnTo("lobby");
-    }, 60_000);
+    });
 
     it("reports a message that is refused, and lets it be given up", async () => {
       // A zero-width space is not blank to the browser and is to the server.
@@ -267,6 +286,7 @@ describe.skipIf(chromium === null || !isBuilt())(
           await aiko.page.waitForTimeout(100);
           await aiko.page.screenshot({ path: `${SHOTS}/chat-${name}-${colorScheme}.png` });
           expect(await overflowing(aiko.page)).toEqual([]);
+          expect(await lowContrast(aiko.page)).toEqual([]);
         }
       }
       await aiko.page.setViewportSize(WIDE);
@@ -288,7 +308,7 @@ describe.skipIf(chromium === null || !isBuilt())(
     });
 
     it("complains about nothing", () => {
-      const expected = /ERR_FAILED|ERR_ABORTED/; // the request this test itself broke
+      const expected = /ERR_FAILED|ERR_ABORTED|ERR_INTERNET_DISCONNECTED/; // what these tests themselves broke
       expect([...aiko.complaints, ...ben.complaints].filter((complaint) => !expected.test(complaint))).toEqual([]);
     });
   },

@@ -17,26 +17,41 @@ export function isBuilt(): boolean {
 /** A server started as a user starts it. */
 export interface ServerProcess {
   readonly url: string;
-  /** Ends the process and removes its log. */
+  /** Ends the process; removes its log unless `directory` was given. */
   stop(): Promise<void>;
+}
+
+/** How to start a server. */
+export interface ServerStart {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Where the log is, so that a second server goes on with it. Default: a new one. */
+  readonly directory?: string;
+  readonly flags?: readonly string[];
 }
 
 const START_MS = 20_000;
 
+/** A new directory for a server's log. */
+export function newDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "yamabiko-browser-"));
+}
+
 /**
- * Starts `yamabiko serve --dev` with the playground and a fresh SQLite log, and waits for the line with its address.
+ * Starts `yamabiko serve --dev` with the playground and a SQLite log, and waits for the line with its address.
  * @throws {Error} with what the server printed, when it ends or says no address in time.
  */
-export async function startServer(): Promise<ServerProcess> {
-  const directory = await mkdtemp(join(tmpdir(), "yamabiko-browser-"));
-  const child = spawn(
-    process.execPath,
-    [BIN, "serve", "--dev", "--port", "0", "--log", `sqlite:${join(directory, "log.db")}`, "--static", PLAYGROUND],
-    { stdio: ["ignore", "pipe", "pipe"], env: withoutSettings(process.env) },
-  );
+export async function startServer(start: ServerStart = {}): Promise<ServerProcess> {
+  const directory = start.directory ?? (await newDirectory());
+  const log = `sqlite:${join(directory, "log.db")}`;
+  const flags = ["--dev", "--port", String(start.port ?? 0), "--log", log, "--static", PLAYGROUND];
+  const child = spawn(process.execPath, [BIN, "serve", ...flags, ...(start.flags ?? [])], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: withoutSettings(process.env),
+  });
   const stop = async (): Promise<void> => {
     await ended(child);
-    await rm(directory, { recursive: true, force: true });
+    if (start.directory === undefined) await rm(directory, { recursive: true, force: true });
   };
   try {
     return { url: await addressOf(child), stop };

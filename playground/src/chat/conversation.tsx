@@ -10,6 +10,7 @@ import { roomTitle } from "./room-view.ts";
 import { buildRows } from "./rows.ts";
 import { lastOwnMessage } from "./timeline.ts";
 import { TypingLine } from "./typing-line.tsx";
+import { firstUnread } from "./unread.ts";
 import { useStore } from "./use-store.ts";
 
 /** What the composer is about, besides a plain new message. */
@@ -23,11 +24,19 @@ export function Conversation({ store, children }: { store: RoomStore; children: 
   const [mode, setMode] = useState<ComposerMode>(null);
   const list = useRef<MessageListHandle>(null);
   const title = roomTitle(view.roomId);
-  const { timeline, pending, read, unreadAt, names } = view;
+  const { timeline, pending, read, lineAfter, names } = view;
 
   const rows = useMemo(
-    () => buildRows({ timeline, pending, read, unreadAt, userId: session.user, userName: session.name }),
-    [timeline, pending, read, unreadAt, session],
+    () =>
+      buildRows({
+        timeline,
+        pending,
+        read,
+        unreadAt: lineAfter === null ? null : firstUnread(timeline, lineAfter, session.user),
+        userId: session.user,
+        userName: session.name,
+      }),
+    [timeline, pending, read, lineAfter, session],
   );
   const people = useMemo<readonly Person[]>(() => {
     const known = new Map<string, string>([...names, ...view.people.map((one) => [one.userId, one.userName] as const)]);
@@ -35,7 +44,7 @@ export function Conversation({ store, children }: { store: RoomStore; children: 
     return [...known].map(([userId, userName]) => ({ userId, userName }));
   }, [names, view.people, session]);
 
-  useEffect(() => () => store.leaveView(), [store]);
+  useEffect(() => () => store.watch(false), [store]);
 
   const editLast = (): void => {
     const last = lastOwnMessage(timeline, session.user);

@@ -1,4 +1,14 @@
-import { Fragment, type Ref, use, useCallback, useEffect, useImperativeHandle, useState } from "react";
+import {
+  Fragment,
+  type Ref,
+  use,
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import { useConnection } from "../connection/client-context.tsx";
 import { Icon } from "../shell/icon.tsx";
 import { LanguageContext, localeOf, useStrings } from "../shell/language.ts";
@@ -48,6 +58,16 @@ export function MessageList(props: {
   // A page that does not fill the window, or that ends near its top, asks for the next by itself.
   // biome-ignore lint/correctness/useExhaustiveDependencies: looked at anew whenever the loaded stretch grew.
   useEffect(() => scroll.lookUp(), [timeline.oldest, view.status]);
+
+  // A room with more unread than fits opens where the unread begins.
+  const opened = useRef(false);
+  const settled = view.base !== null && timeline.newest >= view.base.head;
+  const { showAbove } = scroll;
+  useLayoutEffect(() => {
+    if (!settled || opened.current) return;
+    opened.current = true;
+    if (view.lineAfter !== null) showAbove('[data-row="unread"]', view.lineAfter);
+  }, [settled, view.lineAfter, showAbove]);
 
   const jump = useCallback(
     async (seq: number) => {

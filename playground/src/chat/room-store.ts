@@ -5,7 +5,7 @@ import { applyState, dropTypists, named, replaceState, withoutTypist } from "./p
 import type { OutgoingSend, RoomLink } from "./room-link.ts";
 import { emptyView, type RoomView } from "./room-view.ts";
 import { applyEvents, joined, loseHistory, prepend } from "./timeline.ts";
-import { countUnread, firstUnread, type UnreadCount } from "./unread.ts";
+import { countUnread, type UnreadCount } from "./unread.ts";
 
 /** What a room tells the connection panel. */
 export interface Witness {
@@ -69,7 +69,7 @@ export class RoomStore extends Emitter<RoomView> {
   say(content: string, replyTo: number | null, mentions: readonly string[]): void {
     const view = this.getSnapshot();
     this.#typingTold = 0;
-    if (view.unreadAt !== null) this.set({ ...view, unreadAt: null });
+    if (view.lineAfter !== null) this.set({ ...view, lineAfter: null });
     this.#link.send("send_message", { content, replyTo, mentions: [...mentions] });
     this.#readOutbox();
   }
@@ -125,15 +125,10 @@ export class RoomStore extends Emitter<RoomView> {
       return;
     }
     clearTimeout(this.#readTimer);
+    this.#readTimer = undefined;
+    // Once everything is read, the line has done its work.
     const view = this.getSnapshot();
-    if (view.unreadAt !== null && this.unread().unread === 0) this.set({ ...view, unreadAt: null });
-  }
-
-  /** The user turned to another room: the unread line has done its work. */
-  leaveView(): void {
-    this.watch(false);
-    const view = this.getSnapshot();
-    if (view.unreadAt !== null && this.unread().unread === 0) this.set({ ...view, unreadAt: null });
+    if (view.lineAfter !== null && this.unread().unread === 0) this.set({ ...view, lineAfter: null });
   }
 
   /** Loads a page of what came before. */
@@ -205,8 +200,8 @@ export class RoomStore extends Emitter<RoomView> {
     for (const event of events) {
       if (event.type === "new_message") view = withoutTypist(view, text(fieldsOf(event.payload).userId));
     }
-    if (!this.#watching && view.base !== null && (view.unreadAt === null || readBefore)) {
-      view = { ...view, unreadAt: firstUnread(view.timeline, view.readUpTo, this.#me) };
+    if (!this.#watching && view.base !== null && (view.lineAfter === null || readBefore)) {
+      view = { ...view, lineAfter: view.readUpTo };
     }
     this.set({ ...view, pending: this.#pending(view) });
     this.#markRead();
@@ -233,6 +228,7 @@ export class RoomStore extends Emitter<RoomView> {
     };
     view = { ...view, status: "joined", error: null, base, timeline: joined(view.timeline, epoch, from) };
     view = { ...view, readUpTo: you.readUpTo === undefined ? Math.max(head, readUpTo) : readUpTo, cursor };
+    if (base.unread > 0 && view.lineAfter === null) view = { ...view, lineAfter: readUpTo };
     view = replaceState(view, fields.state, Date.now());
     this.set(view);
     this.#scheduleTypists();
@@ -326,9 +322,9 @@ export class RoomStore extends Emitter<RoomView> {
   }
 
   #markRead(): void {
-    if (!this.#watching) return;
-    clearTimeout(this.#readTimer);
+    if (!this.#watching || this.#readTimer !== undefined) return;
     this.#readTimer = setTimeout(() => {
+      this.#readTimer = undefined;
       const view = this.getSnapshot();
       const upTo = view.timeline.order.at(-1) ?? 0;
       if (!this.#watching || view.status !== "joined" || upTo <= view.readUpTo) return;

@@ -27,8 +27,8 @@ export interface RoomView {
   readonly base: UnreadBase | null;
   /** This user's own mark. */
   readonly readUpTo: number;
-  /** The first unread message when the unread line was drawn. */
-  readonly unreadAt: number | null;
+  /** The unread line stands before the first message of others after this; null when there is no line. */
+  readonly lineAfter: number | null;
   readonly history: "idle" | "loading" | "failed";
   /** The cursor the client would resume from. */
   readonly cursor: string | null;
@@ -49,7 +49,7 @@ export function emptyView(roomId: string): RoomView {
     names: new Map(),
     base: null,
     readUpTo: 0,
-    unreadAt: null,
+    lineAfter: null,
     history: "idle",
     cursor: null,
   };

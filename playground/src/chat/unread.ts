@@ -35,10 +35,14 @@ export function countUnread(timeline: Timeline, base: UnreadBase, readUpTo: numb
   return { unread, mentions };
 }
 
-/** The first message of others after `readUpTo`, where the unread line stands; null when there is none loaded. */
-export function firstUnread(timeline: Timeline, readUpTo: number, userId: string): number | null {
+/**
+ * The first message of others after `after`, where the unread line stands. Null when there is none, or when it may lie
+ * before what is loaded.
+ */
+export function firstUnread(timeline: Timeline, after: number, userId: string): number | null {
+  if (!timeline.complete && (timeline.oldest === null || timeline.oldest > after + 1)) return null;
   for (const seq of timeline.order) {
-    if (seq <= readUpTo) continue;
+    if (seq <= after) continue;
     const message = timeline.messages.get(seq);
     if (message !== undefined && message.userId !== userId && !message.deleted) return seq;
   }

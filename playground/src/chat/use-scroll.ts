@@ -5,6 +5,9 @@ const NEAR_END = 48;
 /** This close to the top asks for what came before. */
 const NEAR_TOP = 240;
 
+/** A line that is shown on purpose has this much above it. */
+const LINE_MARGIN = 80;
+
 /** The scrolling of a list that grows at both ends. */
 export interface Scroll {
   readonly scroller: RefObject<HTMLDivElement | null>;
@@ -14,6 +17,8 @@ export interface Scroll {
   readonly leftAt: number;
   onScroll(): void;
   toLatest(): void;
+  /** Shows the first element that matches if it lies above what is shown; what comes after `after` counts as new then. */
+  showAbove(selector: string, after: number): void;
   /** Asks for what came before if the top is near. */
   lookUp(): void;
 }
@@ -84,5 +89,21 @@ export function useScroll(props: { first: number; newest: number; loadEarlier: (
     if (element !== null) element.scrollTop = element.scrollHeight;
   }, []);
 
-  return { scroller, content, atBottom, leftAt, onScroll, toLatest, lookUp };
+  const showAbove = useCallback(
+    (selector: string, after: number) => {
+      const element = scroller.current;
+      const row = element?.querySelector(selector);
+      if (element === null || row === null || row === undefined) return;
+      const above = row.getBoundingClientRect().top - element.getBoundingClientRect().top - LINE_MARGIN;
+      if (above >= 0) return;
+      pinned.current = false;
+      setAtBottom(false);
+      setLeftAt(after);
+      element.scrollTop += above;
+      note(element);
+    },
+    [note],
+  );
+
+  return { scroller, content, atBottom, leftAt, onScroll, toLatest, showAbove, lookUp };
 }

@@ -17,7 +17,7 @@ export function ConnectionPanel({ cursor, waiting }: { cursor: string | null; wa
     ["status", strings.status, strings[view.status]],
     ["transport", strings.transport, transport],
     ["latency", strings.latency, latency],
-    ["cursor", strings.cursor, cursor ?? "–"],
+    ["cursor", strings.cursor, cursor === null ? "–" : shortCursor(cursor)],
     ["outbox", strings.outbox, strings.outboxCount(waiting)],
     ["events", strings.events, String(view.events)],
     ["order", strings.orderCheck, sound ? strings.orderGood : strings.orderBad(view.gaps, view.repeats)],
@@ -34,7 +34,7 @@ export function ConnectionPanel({ cursor, waiting }: { cursor: string | null; wa
         {facts.map(([id, name, value]) => (
           <div key={id} className="fact" data-fact={id}>
             <dt>{name}</dt>
-            <dd title={value}>{value}</dd>
+            <dd title={id === "cursor" ? (cursor ?? value) : value}>{value}</dd>
           </div>
         ))}
       </dl>
@@ -66,4 +66,10 @@ export function ConnectionPanel({ cursor, waiting }: { cursor: string | null; wa
       </div>
     </section>
   );
+}
+
+/** A cursor with its epoch cut short: what moves is the number after the colon. */
+function shortCursor(cursor: string): string {
+  const colon = cursor.lastIndexOf(":");
+  return colon <= 8 ? cursor : `${cursor.slice(0, 6)}…${cursor.slice(colon)}`;
 }
