@@ -1,0 +1,39 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { cpus, release, setPriority } from "node:os";
+
+/** How urgent the measured processes are with `--urgent`, as `nice` counts. */
+const PRIORITY = -10;
+
+const hasTaskset = spawnSync("taskset", ["--version"], { stdio: "ignore" }).status === 0;
+
+/** Whether servers and load generator can be given a core each. */
+export const canPin = hasTaskset && cpus().length >= 2;
+
+/**
+ * Starts a program on one core, in a session of its own, so that it can be made more urgent than its neighbours.
+ *
+ * @param {number} core
+ * @param {readonly string[]} command
+ * @param {boolean} isUrgent
+ * @returns {import("node:child_process").ChildProcessByStdio<import("node:stream").Writable, import("node:stream").Readable, null>}
+ */
+export function start(core, command, isUrgent) {
+  const [file, ...args] = canPin ? ["taskset", "-c", String(core), ...command] : command;
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"], detached: true });
+  child.stdin.on("error", () => {});
+  if (isUrgent && child.pid !== undefined) prioritize(child.pid);
+  return child;
+}
+
+/** Linux shares a core first among sessions, then among their processes: both are told. Needs the right to do so. */
+function prioritize(pid) {
+  setPriority(pid, PRIORITY);
+  if (existsSync(`/proc/${pid}/autogroup`)) writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY));
+}
+
+/** What a reader of the figures needs to know of the machine. */
+export function describeMachine() {
+  const [{ model }] = cpus();
+  return `${cpus().length} × ${model.trim()}, ${process.platform} ${release()}, Node ${process.version}`;
+}

@@ -1,0 +1,92 @@
+import { parseArgs } from "node:util";
+
+/**
+ * @typedef {object} Options
+ * @property {number} readers
+ * @property {number} seconds the length of one window
+ * @property {number} rounds
+ * @property {readonly string[]} scenarios names; empty: all
+ * @property {readonly string[]} peers names; empty: all
+ * @property {"auto" | "c" | "node"} load
+ * @property {boolean} isUrgent whether the measured processes go before all others
+ * @property {string | null} dist a compiled Yamabiko to measure instead of the sources
+ * @property {string | null} out where the results go; null: `bench/results`
+ */
+
+export const USAGE = `npm run bench -- fanout [options]     Yamabiko and its peers side by side
+npm run bench -- self-check           shows that wrong servers are refused
+
+  --readers N      readers of the room (1000)
+  --seconds S      length of one measured window (2)
+  --rounds N       how often everything is repeated, interleaved (3)
+  --scenario A,B   F1a, F1, F1S (all)
+  --peers A,B      yamabiko, yamabiko-sqlite, ws-naive, ws-tuned, socket.io (all)
+  --quick          one round of 1 s
+  --load c|node    which load generator (c where a compiler is found)
+  --urgent         servers and load generator go before all other processes (needs root)
+  --dist DIR       a compiled Yamabiko to measure instead of src/
+  --out DIR        where fanout.md and fanout.json go (bench/results)
+`;
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Options}
+ * @throws {TypeError} when an option is unknown or not a number where it must be one
+ */
+export function readOptions(args) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      readers: { type: "string" },
+      seconds: { type: "string" },
+      rounds: { type: "string" },
+      scenario: { type: "string" },
+      peers: { type: "string" },
+      quick: { type: "boolean", default: false },
+      load: { type: "string", default: "auto" },
+      urgent: { type: "boolean", default: false },
+      dist: { type: "string" },
+      out: { type: "string" },
+    },
+  });
+  if (!["auto", "c", "node"].includes(values.load)) throw new TypeError("--load is c or node");
+  return {
+    readers: positive("readers", values.readers, 1_000),
+    seconds: positive("seconds", values.seconds, values.quick ? 1 : 2),
+    rounds: positive("rounds", values.rounds, values.quick ? 1 : 3),
+    scenarios: list(values.scenario),
+    peers: list(values.peers),
+    load: /** @type {Options["load"]} */ (values.load),
+    isUrgent: values.urgent,
+    dist: values.dist ?? null,
+    out: values.out ?? null,
+  };
+}
+
+function positive(name, text, fallback) {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new TypeError(`--${name} is a number above 0`);
+  return value;
+}
+
+function list(text) {
+  return text === undefined ? [] : text.split(",").filter((name) => name !== "");
+}
+
+/**
+ * The entries that were asked for, all when none was named.
+ *
+ * @template {{ name: string }} T
+ * @param {readonly T[]} all
+ * @param {readonly string[]} names
+ * @returns {readonly T[]}
+ */
+export function pick(all, names) {
+  for (const name of names) {
+    if (!all.some((entry) => entry.name === name)) {
+      throw new TypeError(`There is no "${name}". There are: ${all.map((entry) => entry.name).join(", ")}`);
+    }
+  }
+  return names.length === 0 ? all : all.filter((entry) => names.includes(entry.name));
+}

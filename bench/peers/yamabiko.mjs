@@ -1,0 +1,36 @@
+/**
+ * Yamabiko with a namespace that broadcasts.
+ *
+ *   node yamabiko.mjs memory:|sqlite DIST
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { endWithBenchmark } from "./lifetime.mjs";
+
+const [kind, dist] = process.argv.slice(2);
+const { createServer, defineNamespace } = await import(pathToFileURL(join(dist, "index.js")).href);
+
+const directory = kind === "sqlite" ? mkdtempSync(join(tmpdir(), "yamabiko-bench-")) : null;
+
+const server = createServer({
+  dev: true,
+  log: directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`,
+  limits: { connections: 100_000, connectionsPerUser: 0 },
+  // As long as nobody's heartbeat falls into a measurement.
+  heartbeatMs: 3_600_000,
+  namespaces: [
+    defineNamespace({
+      name: "bench",
+      messages: { "*": { handle: (context, payload) => context.event(context.type, payload) } },
+    }),
+  ],
+});
+const { port } = await server.listen(0, "127.0.0.1");
+process.stdout.write(`${JSON.stringify({ port })}\n`);
+
+endWithBenchmark(async () => {
+  await server.close();
+  if (directory !== null) rmSync(directory, { recursive: true, force: true });
+});
