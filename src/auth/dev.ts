@@ -21,7 +21,7 @@ export function loadDevSecret(directory: string | null): string {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   const secret = newSecret();
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeFileSync(path, `${secret}\n`, { mode: 0o600 });
   return secret;
 }
