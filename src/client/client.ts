@@ -1,48 +1,15 @@
-import { type Clock, systemClock } from "../protocol/clock.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
-import { type ClientCodec, jsonClientCodec } from "./codec.ts";
-import { type ClientStatus, Connection, type TokenSource, type Welcome } from "./connection.ts";
+import { type ClientStatus, Connection, type Welcome } from "./connection.ts";
 import type { ContractOf, ContractSource, Contracts, Resolved } from "./contract.ts";
-import { Emitter, type Listener } from "./emitter.ts";
-import type { AckPayload, OutboxMessage, OutgoingMessage } from "./message.ts";
+import { Emitter } from "./emitter.ts";
+import type { AckPayload, OutgoingMessage } from "./message.ts";
 import { newMessageId } from "./message-id.ts";
+import { type ClientOptions, type Settings, toSettings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import type { OutboxStorage } from "./outbox-storage.ts";
 import { backoffMs } from "./reconnect.ts";
-import { ClientRoom, type HistoryLost, type JoinedRoom, type JoinOptions, type Room } from "./room.ts";
+import { ClientRoom, type HistoryLost, type JoinedRoom, type JoinOptions, type Room, type RoomHost } from "./room.ts";
 import type { TransportName } from "./transports/transport.ts";
-import { type WebSocketConstructor, webSocketTransport } from "./transports/websocket.ts";
-
-/** Options of {@link createClient}. */
-export interface ClientOptions {
-  /** A token, or where to get one at every attempt and 60 s before it expires. Default: none, a guest. */
-  token?: TokenSource | undefined;
-  /** The wait before the first reconnect, ms; doubles with every attempt, × 0.5 to 1. Default 1000. */
-  reconnectInterval?: number | undefined;
-  /** The longest wait, ms. Default 30,000. */
-  maxReconnectInterval?: number | undefined;
-  /** After as many failed attempts in a row it gives up. Default: never. */
-  maxReconnectAttempts?: number | undefined;
-  /** A message not acked after this time is sent again, ms. Default 5000. */
-  ackTimeoutMs?: number | undefined;
-  /** After this silence the client pings, ms. Default: what the server says in `welcome`. */
-  heartbeatMs?: number | undefined;
-  /** As many messages are kept, failed ones included; beyond it `send` fails with `unavailable`. Default 1000. */
-  outboxLimit?: number | undefined;
-  /** Where the outbox survives a reload, e.g. `webStorage(sessionStorage, "outbox")`. Default: nowhere. */
-  storage?: OutboxStorage | undefined;
-  /** Default JSON; `msgpack()` comes from `yamabiko/client/msgpack`. */
-  codec?: ClientCodec | undefined;
-  /** Default: the global one. */
-  WebSocket?: WebSocketConstructor | undefined;
-  /** For tests. */
-  clock?: Clock | undefined;
-  /** For tests: 0 inclusive to 1 exclusive. */
-  random?: (() => number) | undefined;
-  /** Connect at once. Default true. */
-  autoConnect?: boolean | undefined;
-}
 
 /** The local events of a client, and what their listeners get. */
 export interface ClientLocalEvents {
@@ -114,70 +81,66 @@ const LOCAL: ReadonlySet<string> = new Set([
 
 /** A volatile message is dropped while as many bytes wait in the socket. */
 const VOLATILE_BACKLOG_BYTES = 64 * 1024;
-const JOIN_BACKOFF = { intervalMs: 500, maxMs: 30_000 };
+const JOIN_BACKOFF_MS = 500;
+const MAX_JOIN_BACKOFF_MS = 30_000;
 
 /** Makes a client and, unless `autoConnect` is false, connects it. */
 export function createClient<All extends Contracts = Contracts>(url: string, options: ClientOptions = {}): Client<All> {
   return new YamabikoClient(url, options) as unknown as Client<All>;
 }
 
-class YamabikoClient {
+class YamabikoClient extends Emitter {
   user: Welcome["user"] | null = null;
   readonly #rooms = new Map<string, ClientRoom>();
   /** `join_room`s of this connection that are not answered, by room: an answer counts only when it is to the last. */
   readonly #asked = new Map<string, number>();
   readonly #joins = new Map<string, ClientRoom>();
-  readonly #emitter = new Emitter((thrown) => this.#report(thrown));
+  readonly #settings: Settings;
   readonly #connection: Connection;
   readonly #outbox: Outbox;
-  readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #roomHost: RoomHost;
   #messageBytes: number | null = null;
+  #reporting = false;
   #ended = false;
 
   constructor(url: string, options: ClientOptions) {
-    const { clock = systemClock, random = Math.random, codec = jsonClientCodec } = options;
-    const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    this.#clock = clock;
-    this.#random = random;
-    this.#connection = new Connection(
-      {
-        url,
-        token: options.token,
-        transport: webSocketTransport(WebSocket, codec),
-        reconnectInterval: options.reconnectInterval ?? 1000,
-        maxReconnectInterval: options.maxReconnectInterval ?? 30_000,
-        maxReconnectAttempts: options.maxReconnectAttempts ?? Number.POSITIVE_INFINITY,
-        heartbeatMs: options.heartbeatMs,
-        clock,
-        random,
-      },
-      {
-        opened: () => this.#opened(),
-        received: (envelope) => this.#received(envelope),
-        welcomed: (welcome) => this.#welcomed(welcome),
-        lost: () => this.#lost(),
-        tell: (name, payload) => this.#emitter.emit(name, payload),
-        report: (error) => this.#report(error),
-      },
-    );
+    super((thrown) => this.#report(thrown));
+    const settings = toSettings(url, options);
+    const report = (thrown: unknown): void => this.#report(thrown);
+    this.#settings = settings;
+    this.#connection = new Connection(settings, {
+      opened: () => this.#opened(),
+      received: (envelope) => this.#received(envelope),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      lost: () => this.#lost(),
+      tell: (name, payload) => this.tell(name, payload),
+      report,
+    });
     this.#outbox = new Outbox({
-      clock,
-      random,
-      ackTimeoutMs: options.ackTimeoutMs ?? 5000,
-      limit: options.outboxLimit ?? 1000,
-      storage: options.storage,
+      ...settings,
       mayWrite: (roomId, restored) => this.#mayWrite(roomId, restored),
       messageBytes: () => this.#messageBytes,
       write: (envelope) => this.#connection.send([envelope]),
       timedOut: () => this.#connection.probe(),
       changed: (roomId) => {
-        if (roomId !== null) this.#rooms.get(roomId)?.outboxChanged();
-        this.#emitter.emit("outbox");
+        if (roomId !== null) this.#rooms.get(roomId)?.tell("outbox");
+        this.tell("outbox");
       },
-      report: (thrown) => this.#report(thrown),
+      report,
     });
-    if (options.autoConnect !== false) this.connect();
+    this.#roomHost = {
+      post: (type, payload, room, kept, messageId) => this.#post(type, payload, room.roomId, kept, messageId, room),
+      withTimeout: (message, timeoutMs) => this.#withTimeout(message, timeoutMs),
+      outbox: (roomId) => this.#outbox.list(roomId),
+      volatile: (type, payload) => {
+        const writable = this.#connection.open && this.#connection.backlogBytes <= VOLATILE_BACKLOG_BYTES;
+        if (writable) this.#connection.send([{ type, payload }]);
+        return writable;
+      },
+      leave: (room) => this.#leave(room),
+      report,
+    };
+    if (settings.autoConnect) this.connect();
   }
 
   get status(): ClientStatus {
@@ -189,7 +152,7 @@ class YamabikoClient {
   }
 
   get transport(): TransportName {
-    return this.#connection.transport;
+    return this.#settings.transport.name;
   }
 
   get attempts(): number {
@@ -204,35 +167,11 @@ class YamabikoClient {
     return this.#outbox.list();
   }
 
-  on(name: string, run: Listener): () => void {
-    return this.#emitter.on(name, run);
-  }
-
-  once(name: string, run: Listener): () => void {
-    return this.#emitter.on(name, run, true);
-  }
-
-  off(name: string, run: Listener): void {
-    this.#emitter.off(name, run);
-  }
-
   join(name: string, options: JoinOptions = {}): ClientRoom {
     const roomId = fullRoomId(name);
     const known = this.#rooms.get(roomId);
     if (known !== undefined && known.status !== "failed") return known;
-    const room: ClientRoom = new ClientRoom(roomId, options, {
-      report: (thrown) => this.#report(thrown),
-      post: (type, payload, to, kept, messageId) => this.#post(type, payload, to, kept, messageId, room),
-      postWithAck: (type, payload, to, timeoutMs) =>
-        this.#withTimeout(this.#post(type, payload, to, false, undefined, room), timeoutMs),
-      outbox: (of) => this.#outbox.list(of),
-      volatile: (type, payload) => {
-        const writable = this.#connection.open && this.#connection.backlogBytes <= VOLATILE_BACKLOG_BYTES;
-        if (writable) this.#connection.send([{ type, payload }]);
-        return writable;
-      },
-      leave: (left) => this.#leave(left),
-    });
+    const room = new ClientRoom(roomId, options, this.#roomHost);
     if (this.#ended) room.end();
     else {
       this.#rooms.set(roomId, room);
@@ -269,7 +208,7 @@ class YamabikoClient {
     this.#outbox.close();
     for (const room of [...this.#rooms.values()]) room.end();
     this.#rooms.clear();
-    this.#emitter.clear();
+    this.silence();
   }
 
   cut(): void {
@@ -285,8 +224,6 @@ class YamabikoClient {
   #welcomed(welcome: Welcome): void {
     this.user = welcome.user;
     this.#messageBytes = welcome.limits?.messageBytes ?? null;
-    this.#emitter.emit("connected", welcome);
-    this.#outbox.flush();
   }
 
   #lost(): void {
@@ -313,7 +250,9 @@ class YamabikoClient {
     }
     const of = roomId ?? (typeof payload?.roomId === "string" ? payload.roomId : undefined);
     const room = of === undefined ? undefined : this.#rooms.get(of);
-    if (type === "ack" && messageId !== undefined) this.#acked(messageId, payload);
+    if (type === "ack" && messageId !== undefined) this.#acked(envelope, messageId, payload);
+    else if (type === "welcome")
+      this.#outbox.flush(); // what waited to know the size limit
     else if (type === "error") this.#refused(YamabikoError.fromWire(payload));
     else if (type === "joined_room" && of !== undefined) {
       // Ignored when it answers an earlier `join_room` than the last.
@@ -321,7 +260,7 @@ class YamabikoClient {
       room.enter(envelope.payload as JoinedRoom);
     } else if (type === "left_room" && room?.live) {
       this.#rooms.delete(room.roomId);
-      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The server ended the room."), false);
+      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room is not joined."), false);
       room.end(payload);
     } else if (type === "history_lost" && room?.live) room.skip(envelope.payload as HistoryLost);
     else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
@@ -332,16 +271,16 @@ class YamabikoClient {
       if (acceptance !== "applied") return;
     }
     if (room?.live) room.deliver(envelope);
-    if (!LOCAL.has(type)) this.#emitter.emit(type, envelope.payload, envelope);
-    this.#emitter.emit("*", envelope.payload, envelope);
+    if (!LOCAL.has(type)) this.tell(type, envelope.payload, envelope);
+    this.tell("*", envelope.payload, envelope);
     if (messageId !== undefined && seq === undefined && type !== "ack") {
       this.#connection.send([{ type: "ack", messageId, payload: { success: true } }]);
     }
   }
 
-  #acked(messageId: string, payload: Record<string, unknown>): void {
+  #acked(envelope: Envelope, messageId: string, payload: Record<string, unknown>): void {
     const error = payload.success === true ? null : YamabikoError.fromWire(payload.error as undefined);
-    if (this.#connection.acked(messageId, error, payload)) return;
+    if (this.#connection.acked(envelope, error)) return;
     const room = this.#joins.get(messageId);
     if (room !== undefined) {
       this.#joins.delete(messageId);
@@ -388,8 +327,8 @@ class YamabikoClient {
     room.suspend();
     this.#outbox.rewind(room.roomId);
     const attempt = ++room.failures;
-    const delayMs = retryAfterMs ?? backoffMs(attempt, { ...JOIN_BACKOFF, random: this.#random });
-    this.#clock.setTimer(() => {
+    const delayMs = retryAfterMs ?? backoffMs(attempt, JOIN_BACKOFF_MS, MAX_JOIN_BACKOFF_MS, this.#settings.random);
+    this.#settings.clock.setTimer(() => {
       if (this.#rooms.get(room.roomId) !== room || room.asked || !this.#connection.open) return;
       this.#ask(room);
       this.#outbox.flush(room.roomId);
@@ -398,9 +337,7 @@ class YamabikoClient {
 
   /** RES-4: an event is missing. Nothing after it is believed; the log is read again from the cursor. */
   #gap(room: ClientRoom, seq: number): void {
-    room.fault(
-      new YamabikoError("internal", `${room.roomId}: event ${seq} came where ${room.seq + 1} was due; joining again.`),
-    );
+    room.fault(new YamabikoError("internal", `${room.roomId}: event ${seq} came instead of ${room.seq + 1}.`));
     if (room.status !== "joined") return; // the listener left it
     if (room.failures > 0) return this.#askLater(room);
     room.failures = 1;
@@ -411,7 +348,7 @@ class YamabikoClient {
     if (this.#rooms.get(room.roomId) === room) {
       this.#rooms.delete(room.roomId);
       this.#connection.send([{ type: "leave_room", payload: { roomId: room.roomId } }]);
-      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room was left."), false);
+      this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room is not joined."), false);
     }
     room.end();
   }
@@ -419,7 +356,7 @@ class YamabikoClient {
   #mayWrite(roomId: string | null, restored: boolean): boolean {
     if (!this.#connection.open) return false;
     const room = roomId === null ? undefined : this.#rooms.get(roomId);
-    return room === undefined ? roomId === null || !restored : room.asked;
+    return room?.asked ?? (roomId === null || !restored);
   }
 
   #post(
@@ -429,35 +366,29 @@ class YamabikoClient {
     kept: boolean,
     messageId?: string,
     room?: ClientRoom,
-  ): OutboxMessage {
-    const message = this.#outbox.add(type, payload, roomId, kept, messageId);
+  ): OutgoingMessage {
     const over = this.#ended || room?.status === "failed" || room?.status === "left";
-    if (over) this.#outbox.refuse(message, new YamabikoError("not_joined", "The room is not joined."), false);
-    return message;
+    return this.#outbox.add(type, payload, roomId, kept, over, messageId);
   }
 
   #withTimeout(message: OutgoingMessage, timeoutMs: number | undefined): Promise<AckPayload> {
     if (timeoutMs === undefined) return message.ack;
-    const timer = this.#clock.setTimer(() => message.discard(), timeoutMs);
+    const timer = this.#settings.clock.setTimer(() => message.discard(), timeoutMs);
     return message.ack.finally(() => timer.cancel());
   }
 
   /** Tells what no promise tells. What a listener threw, and nobody listens for, ends up where uncaught errors do. */
   #report(thrown: unknown): void {
     const error =
-      thrown instanceof YamabikoError
-        ? thrown
-        : new YamabikoError("internal", `A listener or a storage failed: ${String(thrown)}`, { cause: thrown });
+      thrown instanceof YamabikoError ? thrown : new YamabikoError("internal", String(thrown), { cause: thrown });
     let heard = false;
     if (!this.#reporting) {
       this.#reporting = true;
-      heard = this.#emitter.emit("error", error);
+      heard = this.tell("error", error);
       this.#reporting = false;
     }
     if (!heard && !this.#ended) console.error(error);
   }
-
-  #reporting = false;
 }
 
 /** Refusals that say nothing about the message: it is good as soon as we are known again. */

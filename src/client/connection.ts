@@ -1,11 +1,12 @@
-import type { Clock, Timer } from "../protocol/clock.ts";
+import type { Timer } from "../protocol/clock.ts";
 import { CLOSE_CODES, mayReconnect } from "../protocol/close-codes.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import { Heartbeat, PING_DEADLINE_MS } from "./heartbeat.ts";
 import { newMessageId } from "./message-id.ts";
+import type { Settings } from "./options.ts";
 import { backoffMs } from "./reconnect.ts";
-import type { ClientTransport, TransportLink, TransportName } from "./transports/transport.ts";
+import type { TransportLink } from "./transports/transport.ts";
 import { watchWake } from "./wake.ts";
 
 /**
@@ -30,29 +31,17 @@ export interface Welcome {
   expiresAt?: number;
 }
 
-/** How a connection behaves. */
-export interface ConnectionSettings {
-  readonly url: string;
-  readonly token: TokenSource | undefined;
-  readonly transport: ClientTransport;
-  readonly reconnectInterval: number;
-  readonly maxReconnectInterval: number;
-  readonly maxReconnectAttempts: number;
-  readonly heartbeatMs: number | undefined;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
-
 /** What a connection tells its client. */
 export interface ConnectionHost {
   /** The link takes envelopes; `authenticate` is sent already, if there is a token. False when nothing was sent. */
   opened(): boolean;
   received(envelope: Envelope): void;
+  /** Before `connected` is told. */
   welcomed(welcome: Welcome): void;
   /** The link is gone; nothing said on it can be answered any more. */
   lost(): void;
   /** A local event for the application. */
-  tell(name: "status" | "disconnected" | "reconnecting", payload: unknown): void;
+  tell(name: "status" | "connected" | "disconnected" | "reconnecting", payload: unknown): void;
   report(error: YamabikoError): void;
 }
 
@@ -73,7 +62,7 @@ export class Connection {
   status: ClientStatus = "closed";
   retryAt: number | null = null;
   latencyMs: number | null = null;
-  readonly #settings: ConnectionSettings;
+  readonly #settings: Settings;
   readonly #host: ConnectionHost;
   #link: TransportLink | null = null;
   #open = false;
@@ -92,13 +81,9 @@ export class Connection {
   #comeBackInMs: number | null = null;
   #stopWake: (() => void) | null = null;
 
-  constructor(settings: ConnectionSettings, host: ConnectionHost) {
+  constructor(settings: Settings, host: ConnectionHost) {
     this.#settings = settings;
     this.#host = host;
-  }
-
-  get transport(): TransportName {
-    return this.#settings.transport.name;
   }
 
   /** Attempts since the last good connection; 0 while connected. */
@@ -148,12 +133,13 @@ export class Connection {
   }
 
   /** The answer to `authenticate`; false when the ack is another's. */
-  acked(messageId: string, error: YamabikoError | null, payload: { expiresAt?: unknown }): boolean {
+  acked({ messageId, payload, timestamp }: Envelope, error: YamabikoError | null): boolean {
     if (messageId !== this.#authId) return false;
+    const { expiresAt } = payload as { expiresAt?: unknown };
     this.#authId = null;
     if (error === null) {
-      if (this.#welcomedAt !== null && typeof payload.expiresAt === "number") {
-        this.#expireAt(payload.expiresAt, undefined);
+      if (this.#welcomedAt !== null && typeof expiresAt === "number") {
+        this.#expireAt(expiresAt, timestamp);
       }
     } else if (this.#welcomedAt === null) this.refused(error);
     else {
@@ -173,22 +159,14 @@ export class Connection {
 
   #start(): void {
     const generation = ++this.#generation;
-    const { clock, token, transport, url } = this.#settings;
+    const { clock, transport, url } = this.#settings;
     this.#timer?.cancel();
-    this.#timer = clock.setTimer(() => this.#lost(ABNORMAL, "The server did not answer in time."), CONNECT_TIMEOUT_MS);
+    this.#timer = clock.setTimer(() => this.#lost(ABNORMAL, "The server is silent."), CONNECT_TIMEOUT_MS);
     this.retryAt = null;
     this.#become("connecting");
-    const current = (): boolean => generation === this.#generation;
-    const open = async (): Promise<void> => {
-      let given: string | null = null;
-      try {
-        given = (await (typeof token === "function" ? token() : token)) ?? null;
-      } catch (thrown) {
-        if (!current()) return;
-        this.#host.report(new YamabikoError("unavailable", "The token could not be had.", { cause: thrown }));
-        return this.#lost(ABNORMAL, "No token.");
-      }
-      if (!current()) return;
+    void this.#askToken((given) => {
+      if (given === undefined) return this.#lost(ABNORMAL, "The token could not be had.");
+      const current = (): boolean => generation === this.#generation;
       this.#link = transport.open(
         { url, token: given },
         {
@@ -198,8 +176,23 @@ export class Connection {
           closed: (code, reason) => current() && this.#lost(code, reason),
         },
       );
-    };
-    void open();
+    });
+  }
+
+  /** Hands on the token, or undefined when it could not be had; nothing when meanwhile the link is another. */
+  async #askToken(use: (token: string | null | undefined) => void): Promise<void> {
+    const generation = this.#generation;
+    const { token } = this.#settings;
+    let given: string | null | undefined;
+    let error: YamabikoError | undefined;
+    try {
+      given = (await (typeof token === "function" ? token() : token)) ?? null;
+    } catch (cause) {
+      error = new YamabikoError("unavailable", "The token could not be had.", { cause });
+    }
+    if (generation !== this.#generation) return;
+    if (error) this.#host.report(error);
+    if (generation === this.#generation) use(given);
   }
 
   #opened(token: string | null): void {
@@ -218,7 +211,7 @@ export class Connection {
     this.#heartbeat?.heard();
     const envelope = value as Envelope;
     if (typeof envelope?.type !== "string") {
-      return this.#host.report(new YamabikoError("invalid_message", "The server sent something that is no envelope."));
+      return this.#host.report(new YamabikoError("invalid_message", "The server sent no envelope."));
     }
     const payload = envelope.payload as Record<string, unknown>;
     if (envelope.type === "welcome") this.#welcomed(envelope.payload as Welcome, envelope.timestamp);
@@ -236,7 +229,7 @@ export class Connection {
     this.#heartbeat?.stop();
     this.#heartbeat = new Heartbeat({
       clock,
-      intervalMs: heartbeatMs ?? welcome.heartbeatMs,
+      intervalMs: heartbeatMs ?? welcome.heartbeatMs ?? 30_000,
       ping: (payload) => this.send([{ type: "ping", payload }]),
       dead: () => this.#lost(CLOSE_CODES.heartbeat_timeout.code, "The server is silent.", true),
     });
@@ -244,6 +237,7 @@ export class Connection {
     if (typeof welcome.expiresAt === "number") this.#expireAt(welcome.expiresAt, timestamp);
     this.#host.welcomed(welcome);
     this.#become("connected");
+    this.#host.tell("connected", welcome);
   }
 
   /** Reckons with the server's clock where it told the time: the device's may be hours off. */
@@ -260,20 +254,11 @@ export class Connection {
     const leftMs = this.#expiresAt - clock.monotonic();
     // An expired token is not renewed here: the server closes with 4401 and the next attempt asks for a new one.
     if (typeof token !== "function" || leftMs <= 0) return;
-    const generation = this.#generation;
-    const refresh = async (): Promise<void> => {
-      try {
-        const fresh = await token();
-        if (generation !== this.#generation) return;
-        if (fresh !== null) return this.#authenticate(fresh);
-      } catch (thrown) {
-        if (generation !== this.#generation) return;
-        this.#host.report(new YamabikoError("unavailable", "The token could not be had.", { cause: thrown }));
-      }
-      this.#planRefresh();
-    };
     const delayMs = Math.max(leftMs - REFRESH_AHEAD_MS, leftMs / 2, 1000);
-    this.#refresh = clock.setTimer(() => void refresh(), Math.min(delayMs, LONGEST_TIMER_MS));
+    this.#refresh = clock.setTimer(
+      () => void this.#askToken((fresh) => (fresh ? this.#authenticate(fresh) : this.#planRefresh())),
+      Math.min(delayMs, LONGEST_TIMER_MS),
+    );
   }
 
   #wake(): void {
@@ -313,9 +298,7 @@ export class Connection {
       this.#attempts = attempt;
       const delayMs =
         comeBackInMs ??
-        (soon && attempt === 1
-          ? 0
-          : backoffMs(attempt, { intervalMs: reconnectInterval, maxMs: maxReconnectInterval, random }));
+        (soon && attempt === 1 ? 0 : backoffMs(attempt, reconnectInterval, maxReconnectInterval, random));
       this.retryAt = clock.now() + delayMs;
       this.#timer = clock.setTimer(() => this.#start(), delayMs);
       const generation = this.#generation;
@@ -331,12 +314,11 @@ export class Connection {
     this.#stopWake = null;
     this.#become("closed");
     this.#host.tell("disconnected", told);
+    const { unauthenticated, forbidden } = CLOSE_CODES;
     if (again) this.#host.report(new YamabikoError("unavailable", "The server could not be reached."));
     else if (error !== null) this.#host.report(error);
-    else if (code === CLOSE_CODES.unauthenticated.code || code === CLOSE_CODES.forbidden.code) {
-      const denied = code === CLOSE_CODES.forbidden.code;
-      this.#host.report(new YamabikoError(denied ? "access_denied" : "unauthenticated", reason || "Refused."));
-    }
+    else if (code === unauthenticated.code) this.#host.report(new YamabikoError("unauthenticated", reason));
+    else if (code === forbidden.code) this.#host.report(new YamabikoError("access_denied", reason));
   }
 
   #become(status: ClientStatus): void {

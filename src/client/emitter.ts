@@ -7,8 +7,8 @@ interface Entry {
 }
 
 /**
- * Named listeners. They run in the order they were added. One that throws stops neither the others nor the caller: what
- * it threw goes to `onThrow`. Listeners added or removed during an `emit` count from the next one.
+ * Something with named listeners. They run in the order they were added. One that throws stops neither the others nor the caller: what
+ * it threw goes to `onThrow`. Listeners added or removed during a `tell` count from the next one.
  */
 export class Emitter {
   readonly #entries = new Map<string, readonly Entry[]>();
@@ -19,10 +19,13 @@ export class Emitter {
   }
 
   /** Adds a listener; returns the function that removes it again. */
-  on(name: string, run: Listener, once = false): () => void {
-    const entry: Entry = { run: run as Entry["run"], once };
-    this.#entries.set(name, [...this.#list(name), entry]);
-    return () => this.#keep(name, (other) => other !== entry);
+  on(name: string, run: Listener): () => void {
+    return this.#add(name, run, false);
+  }
+
+  /** As `on`, for the next time only. */
+  once(name: string, run: Listener): () => void {
+    return this.#add(name, run, true);
   }
 
   /** Removes every registration of `run` under `name`. */
@@ -31,7 +34,7 @@ export class Emitter {
   }
 
   /** Calls the listeners of `name`; false when there are none. */
-  emit(name: string, payload?: unknown, envelope?: unknown): boolean {
+  tell(name: string, payload?: unknown, envelope?: unknown): boolean {
     const entries = this.#list(name);
     for (const entry of entries) {
       if (entry.once) this.#keep(name, (other) => other !== entry);
@@ -45,8 +48,14 @@ export class Emitter {
   }
 
   /** Removes every listener. */
-  clear(): void {
+  silence(): void {
     this.#entries.clear();
+  }
+
+  #add(name: string, run: Listener, once: boolean): () => void {
+    const entry: Entry = { run: run as Entry["run"], once };
+    this.#entries.set(name, [...this.#list(name), entry]);
+    return () => this.#keep(name, (other) => other !== entry);
   }
 
   #list(name: string): readonly Entry[] {

@@ -1,23 +1,24 @@
 import type { Clock, Timer } from "../protocol/clock.ts";
+import type { Envelope } from "../protocol/envelope.ts";
 import type { OutboxMessage } from "./message.ts";
 import { backoffMs } from "./reconnect.ts";
 
-/** What a lane needs of its outbox. */
+/** What a lane needs of its client. */
 export interface LaneHost {
   readonly clock: Clock;
   readonly random: () => number;
   readonly ackTimeoutMs: number;
-  /** Whether this message may be written now. What is behind it waits too. */
-  mayWrite(message: OutboxMessage): boolean;
-  write(message: OutboxMessage): void;
+  write(envelope: Envelope): void;
   /** An ack did not come in time. */
   timedOut(): void;
+  /** A message of this room is in another state. */
   changed(roomId: string | null): void;
 }
 
 /** As many of one room's messages are on their way at once; the server stops reading at 1,000. */
 const MAX_IN_FLIGHT = 1000;
-const BACKOFF = { intervalMs: 200, maxMs: 10_000 };
+const BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 10_000;
 
 /**
  * The unacknowledged messages of one room, first in, first out.
@@ -31,7 +32,7 @@ const BACKOFF = { intervalMs: 200, maxMs: 10_000 };
 export class Lane {
   readonly messages: OutboxMessage[] = [];
   readonly #host: LaneHost;
-  readonly #roomId: string | null;
+  readonly #mayWrite: (message: OutboxMessage) => boolean;
   /** How many, from the first, are on their way. */
   #written = 0;
   /** After a refusal one message tests the water, and each ack lets one more go. */
@@ -41,9 +42,10 @@ export class Lane {
   #pause: Timer | null = null;
   #deadline: Timer | null = null;
 
-  constructor(roomId: string | null, host: LaneHost) {
-    this.#roomId = roomId;
+  /** `mayWrite` says whether a message may be written now; what is behind it waits too. */
+  constructor(host: LaneHost, mayWrite: (message: OutboxMessage) => boolean) {
     this.#host = host;
+    this.#mayWrite = mayWrite;
   }
 
   /** Writes what may be written now. */
@@ -51,10 +53,10 @@ export class Lane {
     const { clock } = this.#host;
     while (this.#pause === null && this.#written < Math.min(this.messages.length, this.#window)) {
       const message = this.messages[this.#written]!;
-      if (!this.#host.mayWrite(message)) break;
+      if (!this.#mayWrite(message)) break;
       this.#written++;
       message.sentAt = clock.monotonic();
-      this.#host.write(message);
+      this.#host.write(message.envelope());
       this.#become(message, "sent");
     }
     if (this.#deadline === null) this.#watch();
@@ -81,11 +83,11 @@ export class Lane {
    * null stands for "until the room is joined": the next `flush` may go at once.
    */
   refused(message: OutboxMessage, retryAfterMs: number | null | undefined): void {
-    if (this.messages.indexOf(message) >= this.#written) return;
+    if (!this.messages.slice(0, this.#written).includes(message)) return;
     this.rewind();
     this.#window = 1;
     if (retryAfterMs === null) return;
-    const waitMs = retryAfterMs ?? backoffMs(++this.#refusals, { ...BACKOFF, random: this.#host.random });
+    const waitMs = retryAfterMs ?? backoffMs(++this.#refusals, BACKOFF_MS, MAX_BACKOFF_MS, this.#host.random);
     this.#pause = this.#host.clock.setTimer(() => {
       this.#pause = null;
       this.flush();
@@ -113,24 +115,23 @@ export class Lane {
   #watch(): void {
     if (this.#written === 0) return;
     const { clock, ackTimeoutMs } = this.#host;
-    // A server that is slow, not deaf, is not helped by the same messages every 5 s.
-    const dueAt = this.messages[0]!.sentAt + ackTimeoutMs * 2 ** Math.min(this.#timeouts, 3);
+    const leftMs = (): number =>
+      // A server that is slow, not deaf, is not helped by the same messages every 5 s.
+      this.messages[0]!.sentAt + ackTimeoutMs * 2 ** Math.min(this.#timeouts, 3) - clock.monotonic();
     this.#deadline = clock.setTimer(() => {
       this.#deadline = null;
       if (this.#written === 0) return;
-      if (clock.monotonic() < this.messages[0]!.sentAt + ackTimeoutMs * 2 ** Math.min(this.#timeouts, 3)) {
-        return this.#watch();
-      }
+      if (leftMs() > 0) return this.#watch();
       this.#timeouts++;
       this.rewind();
       this.flush();
       this.#host.timedOut();
-    }, dueAt - clock.monotonic());
+    }, leftMs());
   }
 
   #become(message: OutboxMessage, state: "queued" | "sent"): void {
     if (message.state === state) return;
     message.state = state;
-    this.#host.changed(this.#roomId);
+    this.#host.changed(message.roomId);
   }
 }

@@ -1,6 +1,7 @@
 import { WebSocket } from "ws";
-import { type Client, type ClientOptions, createClient as createBrowserClient } from "./client.ts";
+import { type Client, createClient as createBrowserClient } from "./client.ts";
 import type { Contracts } from "./contract.ts";
+import type { ClientOptions } from "./options.ts";
 import type { WebSocketConstructor } from "./transports/websocket.ts";
 
 export * from "./index.ts";

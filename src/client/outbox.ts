@@ -1,5 +1,3 @@
-import type { Clock } from "../protocol/clock.ts";
-import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import { type AckPayload, type MessageHolder, OutboxMessage, type StoredMessage } from "./message.ts";
@@ -7,19 +5,13 @@ import { newMessageId } from "./message-id.ts";
 import type { OutboxStorage } from "./outbox-storage.ts";
 
 /** What an outbox needs of its client. */
-export interface OutboxHost {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly ackTimeoutMs: number;
-  readonly limit: number;
-  readonly storage: OutboxStorage | undefined;
+export interface OutboxHost extends LaneHost {
+  readonly outboxLimit: number;
+  readonly storage?: OutboxStorage | undefined;
   /** Whether the connection takes messages of this room now; `restored` ones have no room handle that vouches for them. */
   mayWrite(roomId: string | null, restored: boolean): boolean;
   /** The largest envelope the server takes, bytes; null until it said so. */
   messageBytes(): number | null;
-  write(envelope: Envelope): void;
-  timedOut(): void;
-  changed(roomId: string | null): void;
   report(thrown: unknown): void;
 }
 
@@ -32,7 +24,6 @@ const USUAL_MESSAGE_BYTES = 64 * 1024;
  */
 export class Outbox implements MessageHolder {
   readonly #host: OutboxHost;
-  readonly #laneHost: LaneHost;
   readonly #lanes = new Map<string | null, Lane>();
   readonly #messages = new Map<string, OutboxMessage>();
   readonly #restored = new Set<OutboxMessage>();
@@ -41,15 +32,6 @@ export class Outbox implements MessageHolder {
 
   constructor(host: OutboxHost) {
     this.#host = host;
-    this.#laneHost = {
-      clock: host.clock,
-      random: host.random,
-      ackTimeoutMs: host.ackTimeoutMs,
-      mayWrite: (message) => this.#mayWrite(message),
-      write: (message) => host.write(message.envelope()),
-      timedOut: () => host.timedOut(),
-      changed: (roomId) => host.changed(roomId),
-    };
     void this.#load();
   }
 
@@ -60,42 +42,39 @@ export class Outbox implements MessageHolder {
   }
 
   /**
-   * Takes a message and writes it as soon as its turn comes. A full outbox and a payload that is not JSON make a message
-   * that has failed already.
+   * Takes a message and writes it as soon as its turn comes. A full outbox, a payload that is not JSON, and a room
+   * that is `over` make a message that has failed already.
    */
-  add(type: string, payload: unknown, roomId: string | null, kept: boolean, messageId = newMessageId()): OutboxMessage {
-    const failed = (error: YamabikoError): OutboxMessage => {
-      const message = new OutboxMessage(
-        { messageId, type, payload: {}, roomId, createdAt: this.#host.clock.now() },
-        this,
-        false,
-      );
-      message.fail(error);
+  add(
+    type: string,
+    payload: unknown,
+    roomId: string | null,
+    kept: boolean,
+    over: boolean,
+    messageId = newMessageId(),
+  ): OutboxMessage {
+    const make = (body: Record<string, unknown>, error?: YamabikoError): OutboxMessage => {
+      const createdAt = this.#host.clock.now();
+      const message = new OutboxMessage({ messageId, type, payload: body, roomId, createdAt }, this, kept);
+      if (error) message.fail(error);
       return message;
     };
     let copy: Record<string, unknown>;
     try {
       copy = JSON.parse(JSON.stringify(payload ?? {})) as Record<string, unknown>;
     } catch (thrown) {
-      return failed(new YamabikoError("invalid_message", "The payload is not JSON.", { cause: thrown }));
+      return make({}, new YamabikoError("invalid_message", "The payload is not JSON.", { cause: thrown }));
     }
+    if (over) return make(copy, new YamabikoError("not_joined", "The room is not joined."));
     const known = this.#messages.get(messageId);
     if (known) return known;
-    if (this.#messages.size >= this.#host.limit) {
+    if (this.#messages.size >= this.#host.outboxLimit) {
       const oldest = this.list().find((message) => message.state === "failed");
-      if (!oldest) return failed(new YamabikoError("unavailable", "The outbox is full."));
+      if (!oldest) return make({}, new YamabikoError("unavailable", "The outbox is full."));
       this.discard(oldest);
     }
-    const message = new OutboxMessage(
-      { messageId, type, payload: copy, roomId, createdAt: this.#host.clock.now() },
-      this,
-      kept,
-    );
-    this.#messages.set(messageId, message);
-    const lane = this.#lane(roomId);
-    lane.messages.push(message);
-    this.#changed(roomId);
-    if (this.#loaded) lane.flush();
+    const message = make(copy);
+    this.#append(message);
     return message;
   }
 
@@ -137,16 +116,14 @@ export class Outbox implements MessageHolder {
    * final, for refusals that are about the connection and not about the message.
    */
   refuse(message: OutboxMessage, error: YamabikoError, hold: boolean): void {
-    if (message.state === "failed") return;
-    if (hold) this.#lanes.get(message.roomId)?.refused(message, null);
-    else if (error.retryable) this.#lanes.get(message.roomId)?.refused(message, error.retryAfterMs);
+    if (hold || error.retryable) this.#lanes.get(message.roomId)?.refused(message, hold ? null : error.retryAfterMs);
     else this.#fail(message, error);
   }
 
   /** Fails every message of a room that is not on its way, or all of them. */
   failRoom(roomId: string, error: YamabikoError, alsoSent: boolean): void {
     for (const message of this.list(roomId)) {
-      if (message.state === "queued" || (alsoSent && message.state === "sent")) this.#fail(message, error);
+      if (message.state === "queued" || alsoSent) this.#fail(message, error);
     }
   }
 
@@ -154,11 +131,7 @@ export class Outbox implements MessageHolder {
     message.renew();
     // At the end of the map as well, so that a reload finds the same order.
     this.#messages.delete(message.messageId);
-    this.#messages.set(message.messageId, message);
-    const lane = this.#lane(message.roomId);
-    lane.messages.push(message);
-    this.#changed(message.roomId);
-    this.flush(message.roomId);
+    this.#append(message);
   }
 
   discard(message: OutboxMessage): void {
@@ -182,6 +155,13 @@ export class Outbox implements MessageHolder {
     }
   }
 
+  #append(message: OutboxMessage): void {
+    this.#messages.set(message.messageId, message);
+    if (message.state !== "failed") this.#lane(message.roomId).messages.push(message);
+    this.#changed(message.roomId);
+    this.flush(message.roomId);
+  }
+
   #mayWrite(message: OutboxMessage): boolean {
     const { roomId } = message;
     if (!this.#host.mayWrite(roomId, this.#restored.has(message))) return false;
@@ -189,17 +169,15 @@ export class Outbox implements MessageHolder {
     if (message.bytes <= (limit ?? USUAL_MESSAGE_BYTES)) return true;
     // Written, it would cost the connection (ENV-6), again and again. Before `welcome` the limit is not known: wait.
     if (limit !== null) {
-      queueMicrotask(() => {
-        if (message.state === "failed") return;
-        this.#fail(message, new YamabikoError("payload_too_large", `The message is over ${limit} bytes.`));
-        this.flush(roomId);
-      });
+      const error = new YamabikoError("payload_too_large", `The message is over ${limit} bytes.`);
+      queueMicrotask(() => this.#fail(message, error));
     }
     return false;
   }
 
   #fail(message: OutboxMessage, error: YamabikoError): void {
     const { roomId } = message;
+    if (message.state === "failed") return;
     this.#lanes.get(roomId)?.remove(message);
     if (!message.kept) this.#forget(message);
     message.fail(error);
@@ -217,7 +195,7 @@ export class Outbox implements MessageHolder {
   }
 
   #lane(roomId: string | null): Lane {
-    const lane = this.#lanes.get(roomId) ?? new Lane(roomId, this.#laneHost);
+    const lane = this.#lanes.get(roomId) ?? new Lane(this.#host, (message) => this.#mayWrite(message));
     this.#lanes.set(roomId, lane);
     return lane;
   }
@@ -265,13 +243,12 @@ export class Outbox implements MessageHolder {
   #restore(stored: readonly StoredMessage[]): void {
     const sent = this.list();
     this.#messages.clear();
-    for (const lane of this.#lanes.values()) lane.messages.length = 0;
-    const restored = stored.map((entry) => new OutboxMessage(entry, this, true));
-    for (const message of restored) this.#restored.add(message);
-    for (const message of [...restored, ...sent]) {
-      this.#messages.set(message.messageId, message);
-      if (message.state !== "failed") this.#lane(message.roomId).messages.push(message);
-      this.#host.changed(message.roomId);
+    this.#lanes.clear();
+    for (const entry of stored) {
+      const message = new OutboxMessage(entry, this, true);
+      this.#restored.add(message);
+      this.#append(message);
     }
+    for (const message of sent) this.#append(message);
   }
 }

@@ -104,6 +104,7 @@ describe("joining", () => {
     f.event("chat:lobby", 1);
     expect([room.status, got, seen.mock.calls.length, left.mock.calls.length]).toEqual(["left", [], 0, 1]);
     await expect(room.send("send_message", {}).ack).rejects.toMatchObject({ code: "not_joined" });
+    expect(f.take()).toEqual([]);
     await reconnect(f);
     expect(f.take()).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { formatCursor } from "../protocol/cursor.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import type { Contract, EventName, EventPayload, MessageAck, MessageName, MessagePayload } from "./contract.ts";
-import { Emitter, type Listener } from "./emitter.ts";
+import { Emitter } from "./emitter.ts";
 import { eventStream } from "./event-stream.ts";
 import type { AckPayload, OutgoingMessage } from "./message.ts";
 
@@ -130,11 +130,12 @@ export interface Room<C extends Contract = Contract> extends AsyncIterable<Envel
   leave(): void;
 }
 
-/** What a room needs of its client. */
+/** What a room needs of its client. One serves all rooms. */
 export interface RoomHost {
   report(thrown: unknown): void;
-  post(type: string, payload: unknown, roomId: string, kept: boolean, messageId?: string): OutgoingMessage;
-  postWithAck(type: string, payload: unknown, roomId: string, timeoutMs?: number): Promise<AckPayload>;
+  post(type: string, payload: object, room: ClientRoom, kept: boolean, messageId?: string): OutgoingMessage;
+  /** The ack, for as long as the caller waits. */
+  withTimeout(message: OutgoingMessage, timeoutMs: number | undefined): Promise<AckPayload>;
   outbox(roomId: string): readonly OutgoingMessage[];
   /** Writes without an answer; false when it was dropped. */
   volatile(type: string, payload: object): boolean;
@@ -148,7 +149,7 @@ const LOCAL: ReadonlySet<string> = new Set(["joined", "left", "error", "outbox"]
 export type Acceptance = "applied" | "ignored" | "gap";
 
 /** The client's side of a {@link Room}. */
-export class ClientRoom implements Room {
+export class ClientRoom extends Emitter implements Room {
   readonly roomId: string;
   readonly joined: Promise<JoinedRoom>;
   status: RoomStatus = "joining";
@@ -167,14 +168,13 @@ export class ClientRoom implements Room {
   joinId: string | null = null;
   readonly #host: RoomHost;
   readonly #options: JoinOptions;
-  readonly #emitter: Emitter;
   #settle!: { resolve(joined: JoinedRoom): void; reject(error: YamabikoError): void };
 
   constructor(roomId: string, options: JoinOptions, host: RoomHost) {
+    super((thrown) => host.report(thrown));
     this.roomId = roomId;
     this.#options = options;
     this.#host = host;
-    this.#emitter = new Emitter((thrown) => host.report(thrown));
     this.joined = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -189,30 +189,18 @@ export class ClientRoom implements Room {
     return this.#host.outbox(this.roomId);
   }
 
-  on(name: string, run: Listener): () => void {
-    return this.#emitter.on(name, run);
-  }
-
-  once(name: string, run: Listener): () => void {
-    return this.#emitter.on(name, run, true);
-  }
-
-  off(name: string, run: Listener): void {
-    this.#emitter.off(name, run);
-  }
-
   send(type: string, payload?: object, options?: { messageId?: string }): OutgoingMessage {
-    return this.#host.post(type, this.#address(payload), this.roomId, true, options?.messageId);
+    return this.#host.post(type, this.#address(payload), this, true, options?.messageId);
   }
 
   emit(type: string, payload?: object): OutgoingMessage {
-    const message = this.#host.post(type, this.#address(payload), this.roomId, false);
+    const message = this.#post(type, payload);
     message.ack.catch((error: YamabikoError) => this.fault(error));
     return message;
   }
 
   emitWithAck(type: string, payload?: object, options?: { timeoutMs?: number }): Promise<AckPayload> {
-    return this.#host.postWithAck(type, this.#address(payload), this.roomId, options?.timeoutMs);
+    return this.#host.withTimeout(this.#post(type, payload), options?.timeoutMs);
   }
 
   volatile(type: string, payload?: object): boolean {
@@ -251,7 +239,7 @@ export class ClientRoom implements Room {
     this.live = true;
     this.joinId = null;
     this.#settle.resolve(payload);
-    this.#emitter.emit("joined", payload);
+    this.tell("joined", payload);
   }
 
   /** Goes on after a hole the server told of. */
@@ -274,8 +262,8 @@ export class ClientRoom implements Room {
 
   /** Hands an envelope to the listeners. */
   deliver(envelope: Envelope): void {
-    if (!LOCAL.has(envelope.type)) this.#emitter.emit(envelope.type, envelope.payload, envelope);
-    this.#emitter.emit("*", envelope.payload, envelope);
+    if (!LOCAL.has(envelope.type)) this.tell(envelope.type, envelope.payload, envelope);
+    this.tell("*", envelope.payload, envelope);
   }
 
   /** The connection is gone; the next one joins again. */
@@ -296,22 +284,22 @@ export class ClientRoom implements Room {
   end(payload?: unknown): void {
     this.suspend();
     this.status = "left";
-    this.#settle.reject(new YamabikoError("not_joined", "The room was left."));
-    this.#emitter.emit("left", payload);
+    this.#settle.reject(new YamabikoError("not_joined", "The room is not joined."));
+    this.tell("left", payload);
   }
 
   fault(error: YamabikoError): void {
-    if (!this.#emitter.emit("error", error)) this.#host.report(error);
-  }
-
-  outboxChanged(): void {
-    this.#emitter.emit("outbox");
+    if (!this.tell("error", error)) this.#host.report(error);
   }
 
   /** The server's word is taken for well-formed. */
   #read(cursor: string): { epoch: string; seq: number } {
     const colon = cursor.lastIndexOf(":");
     return { epoch: cursor.slice(0, colon), seq: Number(cursor.slice(colon + 1)) };
+  }
+
+  #post(type: string, payload: object | undefined): OutgoingMessage {
+    return this.#host.post(type, this.#address(payload), this, false);
   }
 
   #address(payload: object | undefined): object {

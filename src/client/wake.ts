@@ -7,19 +7,14 @@ export interface WakeEvents {
 }
 
 /** Listens to `online`, `offline` and `visibilitychange` where they exist (not in Node). Returns the function that stops it. */
-export function watchWake(events: WakeEvents): () => void {
+export function watchWake({ woke, wentOffline }: WakeEvents): () => void {
   const { addEventListener, document } = globalThis as Partial<typeof globalThis>;
-  if (addEventListener === undefined) return () => {};
-  const onVisible = (): void => {
-    if (document?.visibilityState === "visible") events.woke();
-  };
-  const pairs: [EventTarget | undefined, string, () => void][] = [
-    [globalThis as unknown as EventTarget, "online", () => events.woke()],
-    [globalThis as unknown as EventTarget, "offline", () => events.wentOffline()],
-    [document, "visibilitychange", onVisible],
-  ];
-  for (const [target, name, run] of pairs) target?.addEventListener(name, run);
-  return () => {
-    for (const [target, name, run] of pairs) target?.removeEventListener(name, run);
-  };
+  const stop = new AbortController();
+  const { signal } = stop;
+  addEventListener?.("online", woke, { signal });
+  addEventListener?.("offline", wentOffline, { signal });
+  document?.addEventListener("visibilitychange", () => void (document.visibilityState === "visible" && woke()), {
+    signal,
+  });
+  return () => stop.abort();
 }

@@ -44,7 +44,7 @@ export function webSocketTransport(WebSocket: WebSocketConstructor | undefined, 
         return ended;
       };
       try {
-        if (WebSocket === undefined) throw new Error("No WebSocket here; give one as the option `WebSocket`.");
+        if (!WebSocket) throw new Error("No WebSocket: give one as an option.");
         socket = new WebSocket(webSocketUrl(url), [codec.subprotocol]);
         socket.binaryType = "arraybuffer";
         socket.onopen = () => events.opened();

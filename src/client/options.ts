@@ -1,0 +1,66 @@
+import { type Clock, systemClock } from "../protocol/clock.ts";
+import { type ClientCodec, jsonClientCodec } from "./codec.ts";
+import type { TokenSource } from "./connection.ts";
+import type { OutboxStorage } from "./outbox-storage.ts";
+import type { ClientTransport } from "./transports/transport.ts";
+import { type WebSocketConstructor, webSocketTransport } from "./transports/websocket.ts";
+
+/** Options of `createClient`. */
+export interface ClientOptions {
+  /** A token, or where to get one at every attempt and 60 s before it expires. Default: none, a guest. */
+  token?: TokenSource | undefined;
+  /** The wait before the first reconnect, ms; doubles with every attempt, × 0.5 to 1. Default 1000. */
+  reconnectInterval?: number | undefined;
+  /** The longest wait, ms. Default 30,000. */
+  maxReconnectInterval?: number | undefined;
+  /** After as many failed attempts in a row it gives up. Default: never. */
+  maxReconnectAttempts?: number | undefined;
+  /** A message not acked after this time is sent again, ms. Default 5000. */
+  ackTimeoutMs?: number | undefined;
+  /** After this silence the client pings, ms. Default: what the server says in `welcome`. */
+  heartbeatMs?: number | undefined;
+  /** As many messages are kept, failed ones included; beyond it `send` fails with `unavailable`. Default 1000. */
+  outboxLimit?: number | undefined;
+  /** Where the outbox survives a reload, e.g. `webStorage(sessionStorage, "outbox")`. Default: nowhere. */
+  storage?: OutboxStorage | undefined;
+  /** Default JSON; `msgpack()` comes from `yamabiko/client/msgpack`. */
+  codec?: ClientCodec | undefined;
+  /** Default: the global one. */
+  WebSocket?: WebSocketConstructor | undefined;
+  /** For tests. */
+  clock?: Clock | undefined;
+  /** For tests: 0 inclusive to 1 exclusive. */
+  random?: (() => number) | undefined;
+  /** Connect at once. Default true. */
+  autoConnect?: boolean | undefined;
+}
+
+/** The options with their defaults, as every part of the client reads them. */
+export type Settings = ReturnType<typeof toSettings>;
+
+/** Fills in the defaults. An option that is `undefined` counts as not given. */
+export function toSettings(url: string, options: ClientOptions) {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settings: Filled = {
+    reconnectInterval: 1000,
+    maxReconnectInterval: 30_000,
+    maxReconnectAttempts: Number.POSITIVE_INFINITY,
+    ackTimeoutMs: 5000,
+    outboxLimit: 1000,
+    codec: jsonClientCodec,
+    clock: systemClock,
+    random: Math.random,
+    autoConnect: true,
+    ...given,
+  };
+  const WebSocket = settings.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+  const transport: ClientTransport = webSocketTransport(WebSocket, settings.codec);
+  return { ...settings, url, transport };
+}
+
+/** What has no default stays optional. */
+type Filled = {
+  readonly [name in Exclude<keyof ClientOptions, "token" | "heartbeatMs" | "storage" | "WebSocket">]: NonNullable<
+    ClientOptions[name]
+  >;
+} & Readonly<Pick<ClientOptions, "token" | "heartbeatMs" | "storage" | "WebSocket">>;
