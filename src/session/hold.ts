@@ -20,8 +20,9 @@ export class Hold {
 
   /** A message was refused, retryably. */
   refuse(messageId: string): void {
+    // Counted from the first refusal: a client that never comes back with it must not be refused for ever.
+    if (this.#refused.size === 0) this.#endsAt = this.#clock.monotonic() + HOLD_MS;
     if (this.#refused.size < HOLD_IDS) this.#refused.add(messageId);
-    this.#endsAt = this.#clock.monotonic() + HOLD_MS;
   }
 
   /** Whether this message may go on. One that was refused before ends the hold. */

@@ -30,6 +30,11 @@ export class Bucket {
     return Math.ceil((Math.min(count, this.#capacity) - this.#tokens) / this.#perMs);
   }
 
+  /** Gives back what was taken for something that was refused for another reason. */
+  giveBack(count = 1): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + count);
+  }
+
   /** Whether it is as full as can be, so that forgetting it changes nothing. */
   get isFull(): boolean {
     return this.#tokens + (this.#clock.monotonic() - this.#filledAt) * this.#perMs >= this.#capacity;

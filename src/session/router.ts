@@ -49,48 +49,52 @@ export class Router {
     if (address !== null) void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
   }
 
-  /** One message. Answers it, whatever happens; the promise settles when it is answered and never rejects. */
-  async route(session: Session, envelope: Envelope): Promise<void> {
+  /**
+   * One message. Answers it, whatever happens; the promise settles when it is answered and never rejects.
+   * @param refusal why it is refused whatever it is; it still has its place in the order.
+   */
+  async route(session: Session, envelope: Envelope, refusal: YamabikoError | null = null): Promise<void> {
     try {
-      switch (envelope.type) {
-        case "authenticate":
-          await handleAuthenticate(session, envelope, this.services);
-          return;
-        case "ping":
-          session.send("pong", envelope.payload ?? {});
-          session.ack(envelope.messageId, {});
-          return;
-        case "ack":
-          return;
-      }
-      if (session.user === null) {
-        if (!this.services.guests) {
-          throw new YamabikoError("unauthenticated", "Say who you are first.", {
-            remedy: 'Send {"type": "authenticate", "payload": {"token": "…"}} as the first message.',
-          });
-        }
-        session.identify(null);
-        if (session.isEnded) return;
-      }
-      this.#limitUser(session);
-      const roomless = this.#roomless.get(envelope.type);
-      if (roomless !== undefined && !namesRoom(envelope.payload)) {
-        await this.#inLane(session, envelope, null, () => this.#handle(session, envelope, null, roomless));
+      if (envelope.type === "ack") return;
+      if (envelope.type === "authenticate") {
+        if (refusal !== null) throw refusal;
+        await handleAuthenticate(session, envelope, this.services);
         return;
       }
-      const address = this.#addressOf(envelope);
-      await this.#inLane(session, envelope, address, (finish) =>
-        this.#handleInRoom(session, envelope, address, finish),
-      );
+      if (session.user === null) {
+        if (refusal !== null) throw refusal;
+        this.#welcomeGuest(session, envelope);
+        if (session.isEnded) return;
+      }
+      if (envelope.type === "ping") {
+        if (refusal !== null) throw refusal;
+        session.send("pong", envelope.payload ?? {});
+        session.ack(envelope.messageId, {});
+        return;
+      }
+      const refused = refusal ?? this.#limitUser(session);
+      const roomless = this.#roomless.get(envelope.type);
+      const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
+      const address = isRoomless ? null : this.#addressOf(envelope);
+      await this.#inLane(session, envelope, address, (finish) => {
+        // Refused only here, so that what came before to the same room is not refused for it (ACK-5).
+        if (refused !== null) throw refused;
+        if (isRoomless) return this.#handle(session, envelope, null, roomless);
+        return this.#handleInRoom(session, envelope, address!, finish);
+      });
     } catch (error) {
-      this.#refuse(session, envelope, this.#tryAddress(envelope), error);
+      this.#refuse(session, envelope, null, error);
     }
   }
 
-  /** A message beyond the connection's rate. */
-  refuseLimited(session: Session, envelope: Envelope, retryAfterMs: number): void {
-    const error = new YamabikoError("rate_limited", "Too many messages.", { retryAfterMs });
-    this.#refuse(session, envelope, this.#tryAddress(envelope), error);
+  /** @throws {YamabikoError} `unauthenticated` where guests are not allowed. */
+  #welcomeGuest(session: Session, envelope: Envelope): void {
+    if (!this.services.guests) {
+      throw new YamabikoError("unauthenticated", "Say who you are first.", {
+        remedy: 'Send {"type": "authenticate", "payload": {"token": "…"}} as the first message.',
+      });
+    }
+    session.identify(null, envelope.messageId);
   }
 
   /** Forgets rates nobody uses. */
@@ -209,14 +213,6 @@ export class Router {
     session.refuse(envelope.messageId, error);
   }
 
-  #tryAddress(envelope: Envelope): RoomAddress | null {
-    try {
-      return this.#addressOf(envelope);
-    } catch {
-      return null; // It names no room, so there is no order to keep.
-    }
-  }
-
   #addressOf(envelope: Envelope): RoomAddress {
     const { payload } = envelope;
     if (typeof payload === "string") return parseRoomId(payload);
@@ -227,11 +223,11 @@ export class Router {
     throw new YamabikoError("invalid_message", `"${envelope.type}" needs a \`roomId\` in its payload.`);
   }
 
-  #limitUser(session: Session): void {
+  #limitUser(session: Session): YamabikoError | null {
     const wait = this.#userMessages.take(session.user!.id, this.services.limits.userMessagesPerSecond);
-    if (wait === 0) return;
+    if (wait === 0) return null;
     this.services.observer.limited("userMessagesPerSecond");
-    throw new YamabikoError("rate_limited", "Too many messages from this user.", { retryAfterMs: wait });
+    return new YamabikoError("rate_limited", "Too many messages from this user.", { retryAfterMs: wait });
   }
 
   #limitRoom(session: Session, address: RoomAddress, namespace: Namespace): void {

@@ -4,6 +4,7 @@ import type { CloseReason } from "../observe/observer.ts";
 import {
   CLOSE_CODES,
   type CloseName,
+  type Envelope,
   type JsonObject,
   messageIdOf,
   PROTOCOL_VERSION,
@@ -86,52 +87,62 @@ export class Session {
   /** A decoded message came in. Never throws. */
   receive(value: unknown, bytes: number): void {
     if (this.#ended) return;
-    const { observer } = this.#router.services;
-    observer.messageReceived(bytes);
+    this.#router.services.observer.messageReceived(bytes);
     const messageId = messageIdOf(value);
+    const wait = this.#limit(bytes);
+    let envelope: Envelope;
     try {
-      const envelope = toEnvelope(value);
-      this.#inFlight++;
-      this.#inFlightBytes += bytes;
-      this.#press();
-      const done = (): void => {
-        this.#inFlight--;
-        this.#inFlightBytes -= bytes;
-        this.#press();
-      };
-      const wait = Math.max(this.#messages.take(), this.#bytes.take(bytes));
-      if (wait > 0) observer.limited("messagesPerSecond");
-      this.#gate.run(async (finish) => {
-        try {
-          if (this.#ended) return;
-          if (wait > 0) {
-            this.#router.refuseLimited(this, envelope, wait);
-            return;
-          }
-          const work = this.#router.route(this, envelope);
-          // Only authentication holds everybody else up; rooms have lanes of their own.
-          if (envelope.type !== "authenticate") finish();
-          await work;
-        } catch (error) {
-          this.refuse(messageId, error);
-        } finally {
-          finish();
-          done();
-        }
-      });
+      envelope = toEnvelope(value);
     } catch (error) {
-      this.refuse(messageId, error);
+      this.refuse(messageId, wait > 0 ? tooMany(wait) : error);
+      return;
     }
+    this.#inFlight++;
+    this.#inFlightBytes += bytes;
+    this.#press();
+    const done = (): void => {
+      this.#inFlight--;
+      this.#inFlightBytes -= bytes;
+      this.#press();
+    };
+    this.#gate.run(async (finish) => {
+      try {
+        if (this.#ended) return;
+        const work = this.#router.route(this, envelope, wait > 0 ? tooMany(wait) : null);
+        // Only authentication holds everybody else up; rooms have lanes of their own.
+        if (envelope.type !== "authenticate") finish();
+        await work;
+      } catch (error) {
+        this.refuse(messageId, error);
+      } finally {
+        finish();
+        done();
+      }
+    });
+  }
+
+  /** Takes a message of this size from the connection's rates. How long it has to wait, ms; then nothing was taken. */
+  #limit(bytes: number): number {
+    const { observer } = this.#router.services;
+    const messagesWait = this.#messages.take();
+    if (messagesWait > 0) {
+      observer.limited("messagesPerSecond");
+      return messagesWait;
+    }
+    const bytesWait = this.#bytes.take(bytes);
+    if (bytesWait > 0) {
+      observer.limited("bytesPerSecond");
+      this.#messages.giveBack();
+    }
+    return bytesWait;
   }
 
   /** Bytes came in that are no message. One that sends little else is closed with 1008. */
   refuseInput(error: unknown, bytes: number): void {
     const { observer } = this.#router.services;
     observer.messageReceived(bytes);
-    if (this.#messages.take() > 0) {
-      observer.limited("messagesPerSecond");
-      this.close("policy", "too many messages that cannot be read");
-    } else this.refuse(undefined, error);
+    if (this.#limit(bytes) > 0) this.close("policy", "too many messages that cannot be read");
+    else this.refuse(undefined, error);
   }
 
   /** Resolves when the client takes bytes again, at once when it does. Answers are not made for one that does not read them. */
@@ -213,21 +224,22 @@ export class Session {
   // ---- who
 
   /**
-   * The client has said who it is: the first time it is welcomed, later its token is refreshed in place.
-   * @throws {YamabikoError} `access_denied` (and the connection is closed with 4403) when it is another user (AUTH-2).
+   * The client has said who it is: the first time it is welcomed, later its token is refreshed in place. Another user's
+   * token is refused with `access_denied` and ends the connection with 4403 (AUTH-2).
+   * @param messageId of the message that said so, for the answer when it is refused.
    */
-  identify(identity: Identity | null): void {
-    if (identity === null) this.#welcome({ id: `guest-${this.id}`, name: "Guest", guest: true, claims: {} });
+  identify(identity: Identity | null, messageId?: string): void {
+    if (identity === null) this.#welcome({ id: `guest-${this.id}`, name: "Guest", guest: true, claims: {} }, messageId);
     else {
       const { id, name, claims } = identity;
       const user: User = { id, name, guest: false, claims };
       if (this.#user === null) {
         this.#expiresAt = identity.expiresAt;
-        this.#welcome(user);
+        this.#welcome(user, messageId);
         return;
       }
       if (this.#user.id !== id) {
-        this.refuse(undefined, new YamabikoError("access_denied", "This connection belongs to another user."));
+        this.refuse(messageId, new YamabikoError("access_denied", "This connection belongs to another user."));
         this.close("forbidden", "another user's token");
         return;
       }
@@ -236,10 +248,10 @@ export class Session {
     }
   }
 
-  #welcome(user: User): void {
+  #welcome(user: User, messageId: string | undefined): void {
     const refusal = this.#sessions.admit(this, user);
     if (refusal !== null) {
-      this.refuse(undefined, refusal);
+      this.refuse(messageId, refusal);
       this.close("too_many", refusal.message);
       return;
     }
@@ -298,6 +310,10 @@ export class Session {
       if (!this.#ended) this.connection.pauseReading(false);
     }
   }
+}
+
+function tooMany(retryAfterMs: number): YamabikoError {
+  return new YamabikoError("rate_limited", "Too many messages.", { retryAfterMs });
 }
 
 /** The most rooms whose order a connection keeps track of at once, beyond those in work. */

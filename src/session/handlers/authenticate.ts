@@ -17,7 +17,7 @@ export async function handleAuthenticate(session: Session, envelope: Envelope, s
     const token = tokenOf(envelope.payload);
     const identity = await services.verifyToken(token);
     if (session.isEnded) return;
-    session.identify(identity);
+    session.identify(identity, envelope.messageId);
     if (!session.isEnded) session.ack(envelope.messageId, {});
   } catch (error) {
     session.refuse(envelope.messageId, error);
