@@ -108,8 +108,13 @@ export default {
   retention: { maxEvents: 10_000 },
   limits: { connectionsPerIp: 50 },
   // Besides the settings below: more kinds of room, and a rule that is asked about every room.
-  namespaces: [defineNamespace({ name: "support", messages: { "*": { handle: (context, payload) => context.event(context.type, payload) } } })],
-  access: ({ user, roomId, right }) => !roomId.startsWith("support:") || !user.guest,
+  namespaces: [
+    defineNamespace({
+      name: "support",
+      messages: { "*": { handle: (context, payload) => context.event(context.type, payload) } },
+    }),
+  ],
+  access: ({ user, roomId }) => !roomId.startsWith("support:") || !user.guest,
 };
 \`\`\`
 
