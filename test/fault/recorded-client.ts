@@ -6,6 +6,7 @@ import {
   type OutgoingMessage,
   type Room,
 } from "../../src/client/node.ts";
+import type { Log, LogEvent } from "../../src/log/log.ts";
 import { parseCursor } from "../../src/protocol/index.ts";
 import { type HistoryRecord, hashOf } from "../../src/testing/history.ts";
 import { until } from "../harness.ts";
@@ -199,5 +200,22 @@ export function readLogFile(history: History, via: string, path: string): void {
     }
   } finally {
     database.close();
+  }
+}
+
+/** Reads the final log of a room from the log seam itself. */
+export async function readLogSeam(history: History, log: Log, roomId: string): Promise<void> {
+  const via = "the log";
+  const events: LogEvent[] = [];
+  let page = await log.read(roomId, 0, 512);
+  while (page.events.length > 0) {
+    events.push(...page.events);
+    page = await log.read(roomId, events.at(-1)!.seq, 512);
+  }
+  const { epoch, first, head } = page;
+  history.add({ kind: "head", via, roomId, epoch, first, head });
+  for (const { seq, sender: user, messageId, data } of events) {
+    const { content } = JSON.parse(data) as NewMessage;
+    history.add({ kind: "log", via, roomId, seq, user, messageId, hash: hashOf(content) });
   }
 }

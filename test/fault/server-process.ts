@@ -105,7 +105,12 @@ export class ServerProcess {
     const child = spawn(
       process.execPath,
       [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
-      { cwd: this.#directory, stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])] },
+      // The server knows every variable that begins like its own, and refuses those of the tests.
+      {
+        cwd: this.#directory,
+        env: withoutOwn(process.env),
+        stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
+      },
     );
     this.#child = child;
     child.on("exit", (code, signal) => {
@@ -158,4 +163,8 @@ export class ServerProcess {
     await exit;
     clearTimeout(timer);
   }
+}
+
+function withoutOwn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("YAMABIKO_")));
 }
