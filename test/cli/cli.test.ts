@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -355,7 +355,7 @@ describe("yamabiko serve", () => {
   });
 });
 
-describe("the process", () => {
+describe("the process", { timeout: 60_000 }, () => {
   const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
   // jiti runs the source as it is, so that this test needs no build.
   function start(...args: string[]) {
@@ -377,9 +377,28 @@ describe("the process", () => {
 
   it.each(["SIGINT", "SIGTERM"] as const)("closes gracefully on %s", async (signal) => {
     const { child, exit, output } = start(...serve);
-    await until(() => output().includes("listening"), 15_000);
+    await until(() => output().includes("listening"), 50_000);
     child.kill(signal);
     expect(await exit).toBe(0);
+  });
+
+  it("stops at once at the second signal", async () => {
+    const { child, exit, output } = start(...serve);
+    await until(() => /http:\S+/.test(output()), 50_000);
+    const { hostname, port } = new URL(/http:\S+/.exec(output())?.[0] ?? "");
+    // A request that never ends is what a graceful close waits for.
+    const socket = connect(Number(port), hostname);
+    closing.push(() => socket.destroy());
+    socket.on("error", () => {});
+    await new Promise<void>((resolve) => socket.once("connect", resolve));
+    socket.write("POST /api/dev/token HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    child.kill("SIGINT");
+    await until(() => output().includes("Closing"));
+    const asked = performance.now();
+    child.kill("SIGINT");
+    expect(await exit).toBe(130);
+    expect(performance.now() - asked).toBeLessThan(2_000);
   });
 
   it("has an exit code", async () => {
