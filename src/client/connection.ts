@@ -1,5 +1,5 @@
 import type { Timer } from "../protocol/clock.ts";
-import { CLOSE_CODES, mayReconnect } from "../protocol/close-codes.ts";
+import { CLOSE, mayReconnect } from "../protocol/close-codes.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
 import { Heartbeat, PING_DEADLINE_MS } from "./heartbeat.ts";
@@ -151,10 +151,9 @@ export class Connection {
 
   /** The server does not know us, or no longer: an error without a message before `welcome`. */
   refused(error: YamabikoError): void {
-    if (error.retryable) return this.#lost(CLOSE_CODES.try_later.code, error.message);
+    if (error.retryable) return this.#lost(CLOSE.try_later, error.message);
     this.#authError = error;
-    const { unauthenticated, forbidden } = CLOSE_CODES;
-    this.#lost(error.code === "access_denied" ? forbidden.code : unauthenticated.code, error.message);
+    this.#lost(error.code === "access_denied" ? CLOSE.forbidden : CLOSE.unauthenticated, error.message);
   }
 
   #start(): void {
@@ -231,7 +230,7 @@ export class Connection {
       clock,
       intervalMs: heartbeatMs ?? welcome.heartbeatMs ?? 30_000,
       ping: (payload) => this.send([{ type: "ping", payload }]),
-      dead: () => this.#lost(CLOSE_CODES.heartbeat_timeout.code, "The server is silent.", true),
+      dead: () => this.#lost(CLOSE.heartbeat_timeout, "The server is silent.", true),
     });
     this.#heartbeat.probe();
     if (typeof welcome.expiresAt === "number") this.#expireAt(welcome.expiresAt, timestamp);
@@ -268,7 +267,7 @@ export class Connection {
 
   /** The link failed. `soon`: it had been silent for long already, so the first attempt need not wait. */
   #lost(code: number, reason: string, soon = false): void {
-    const renew = code === CLOSE_CODES.unauthenticated.code && typeof this.#settings.token === "function";
+    const renew = code === CLOSE.unauthenticated && typeof this.#settings.token === "function";
     const again = mayReconnect(code) || (renew && !this.#tokenRetried);
     if (renew) this.#tokenRetried = true;
     this.#end(code, reason, again, soon);
@@ -314,11 +313,10 @@ export class Connection {
     this.#stopWake = null;
     this.#become("closed");
     this.#host.tell("disconnected", told);
-    const { unauthenticated, forbidden } = CLOSE_CODES;
     if (again) this.#host.report(new YamabikoError("unavailable", "The server could not be reached."));
     else if (error !== null) this.#host.report(error);
-    else if (code === unauthenticated.code) this.#host.report(new YamabikoError("unauthenticated", reason));
-    else if (code === forbidden.code) this.#host.report(new YamabikoError("access_denied", reason));
+    else if (code === CLOSE.unauthenticated) this.#host.report(new YamabikoError("unauthenticated", reason));
+    else if (code === CLOSE.forbidden) this.#host.report(new YamabikoError("access_denied", reason));
   }
 
   #become(status: ClientStatus): void {

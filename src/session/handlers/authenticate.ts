@@ -18,7 +18,7 @@ export async function handleAuthenticate(session: Session, envelope: Envelope, s
     const identity = await services.verifyToken(token);
     if (session.isEnded) return;
     session.identify(identity, envelope.messageId);
-    if (!session.isEnded) session.ack(envelope.messageId, {});
+    if (!session.isEnded) session.ack(envelope.messageId, { expiresAt: identity.expiresAt });
   } catch (error) {
     session.refuse(envelope.messageId, error);
     const isFinal = error instanceof YamabikoError && !error.retryable;

@@ -9,7 +9,7 @@ import {
 } from "../../protocol/index.ts";
 import type { Lost } from "../../room/page.ts";
 import type { Room } from "../../room/room.ts";
-import { Membership } from "../membership.ts";
+import { Membership, removeOwned } from "../membership.ts";
 import { kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
@@ -28,43 +28,56 @@ export async function handleJoinRoom(
   const { after, limit } = readRequest(envelope.payload, limits.joinEvents);
   const namespace = services.namespaces.get(address.namespace);
   if (namespace === undefined) throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
-  if (!session.memberships.has(roomId) && session.memberships.size >= limits.roomsPerConnection) {
-    services.observer.limited("roomsPerConnection");
-    throw new YamabikoError("too_many_rooms", `At most ${limits.roomsPerConnection} rooms per connection.`, {
-      remedy: "Leave a room first.",
-    });
-  }
+  if (isFull(session, roomId, services)) throw tooManyRooms(services);
   if (!(await services.can(user, address, "read")))
     throw new YamabikoError("access_denied", "You may not read this room.");
 
   const room = await services.rooms.open(roomId, kindOf(namespace));
+  const unpin = room.pin();
   const existing = session.memberships.get(roomId);
   const owned = existing?.owned ?? new Set<string>();
-  const you = await namespace.onJoin?.({
-    user,
-    connectionId: session.id,
-    roomId,
-    now: services.clock.now(),
-    room: viewRoom(room),
-    state: (family) => viewState(room, family, owned),
-  });
-
-  // From here to the reply nothing waits, so that what the reply says is what follows it.
-  const place = existing !== undefined && after === null ? goOn(existing, room) : await room.locate(after, limit);
-  if (session.isEnded) return;
   let membership = existing;
-  if (membership === undefined) {
-    membership = new Membership(room, room.subscribe(session.connection, place.start), user);
-    for (const entry of owned) membership.owned.add(entry);
-    session.memberships.set(roomId, membership);
-  } else {
-    membership.subscription.seek(place.start);
+  try {
+    const you = await namespace.onJoin?.({
+      user,
+      connectionId: session.id,
+      roomId,
+      now: services.clock.now(),
+      room: viewRoom(room),
+      state: (family) => viewState(room, family, owned),
+    });
+
+    // From here to the reply nothing waits, so that what the reply says is what follows it.
+    const place = existing !== undefined && after === null ? goOn(existing, room) : await room.locate(after, limit);
+    if (session.isEnded) return;
+    if (membership === undefined) {
+      // Other joins of this connection may have come to their end meanwhile.
+      if (isFull(session, roomId, services)) throw tooManyRooms(services);
+      membership = new Membership(room, room.subscribe(session.connection, place.start), user, owned);
+      session.memberships.set(roomId, membership);
+    } else {
+      membership.subscription.seek(place.start);
+    }
+    session.send("joined_room", joinedPayload(room, place, you), roomId);
+    if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
+    session.ack(envelope.messageId, { roomId });
+    session.send("room_users", room.users(), roomId);
+    membership.subscription.pump();
+  } finally {
+    unpin();
+    if (membership === undefined) removeOwned(room, owned);
   }
-  session.send("joined_room", joinedPayload(room, place, you), roomId);
-  if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
-  session.ack(envelope.messageId, { roomId });
-  session.send("room_users", room.users(), roomId);
-  membership.subscription.pump();
+}
+
+function isFull(session: Session, roomId: string, { limits }: Services): boolean {
+  return !session.memberships.has(roomId) && session.memberships.size >= limits.roomsPerConnection;
+}
+
+function tooManyRooms({ limits, observer }: Services): YamabikoError {
+  observer.limited("roomsPerConnection");
+  return new YamabikoError("too_many_rooms", `At most ${limits.roomsPerConnection} rooms per connection.`, {
+    remedy: "Leave a room first.",
+  });
 }
 
 interface Place {
