@@ -80,14 +80,13 @@ const en = {
   stateAcked: "Delivered",
   stateRead: "Read",
   stateFailed: "Not sent",
-  failedBecause: (reason: string) => `Not sent: ${reason}`,
+  failedBecause: (reason: string) => (reason === "" ? "Not sent." : `Not sent: ${reason}`),
   discard: "Discard",
   readBy: (names: string) => `Read up to here by ${names}`,
   typing1: (a: string) => `${a} is typing…`,
   typing2: (a: string, b: string) => `${a} and ${b} are typing…`,
   typingMany: (n: number) => `${n} people are typing…`,
 
-  composer: "Message",
   composerPlaceholder: (room: string) => `Message ${room}`,
   composerHint: "Enter sends, Shift + Enter makes a new line, ↑ edits your last message",
   send: "Send",
@@ -131,7 +130,6 @@ const en = {
   retryNow: "Retry now",
   noTransport: "none",
   ms: (n: number) => `${n} ms`,
-  retryable: "Try again.",
 };
 
 /** The strings of one language. */
@@ -219,14 +217,13 @@ const ja: Strings = {
   stateAcked: "配信済み",
   stateRead: "既読",
   stateFailed: "未送信",
-  failedBecause: (reason) => `送信できませんでした: ${reason}`,
+  failedBecause: (reason) => (reason === "" ? "送信できませんでした。" : `送信できませんでした: ${reason}`),
   discard: "破棄",
   readBy: (names) => `${names} がここまで既読`,
   typing1: (a) => `${a} が入力中…`,
   typing2: (a, b) => `${a} と ${b} が入力中…`,
   typingMany: (n) => `${n} 人が入力中…`,
 
-  composer: "メッセージ",
   composerPlaceholder: (room) => `${room} へのメッセージ`,
   composerHint: "Enter で送信、Shift + Enter で改行、↑ で直前のメッセージを編集",
   send: "送信",
@@ -269,7 +266,6 @@ const ja: Strings = {
   retryNow: "今すぐ再接続",
   noTransport: "なし",
   ms: (n) => `${n} ms`,
-  retryable: "もう一度お試しください。",
 };
 
 /** The languages of the playground. */

@@ -5,7 +5,7 @@ export const WIDE = { width: 1280, height: 800 } as const;
 export const NARROW = { width: 390, height: 844 } as const;
 
 /** A step that takes longer than this has failed. */
-const STEP_MS = 10_000;
+const STEP_MS = 20_000;
 
 /** One person at one window of the playground, with the words of the page instead of its markup. */
 export class ChatWindow {

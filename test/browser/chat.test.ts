@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { findChromium, launchBrowser } from "./browser.ts";
 import { ChatWindow, NARROW, WIDE } from "./chat-window.ts";
 import { lowContrast, namelessControls, overflowing } from "./page-check.ts";
@@ -8,6 +8,10 @@ import { isBuilt, type ServerProcess, startServer } from "./server-process.ts";
 
 const chromium = findChromium();
 const SHOTS = "test-results";
+
+// A browser on a busy machine is slow; what matters here is what it shows.
+vi.setConfig({ testTimeout: 120_000 });
+const PATIENT = { timeout: 20_000 };
 
 describe.skipIf(chromium === null || !isBuilt())(
   "the chat page in a browser (needs chromium and `npm run build`)",
@@ -141,7 +145,7 @@ describe.skipIf(chromium === null || !isBuilt())(
       await ben.say("Written offline 2");
       const waiting = ben.page.locator('.message[data-delivery="queued"]');
       await ben.page.getByText("What you write waits here").waitFor();
-      expect(await waiting.count()).toBe(2);
+      await expect.poll(() => waiting.count(), PATIENT).toBe(2);
       await ben.page.reload();
       await ben.status("Offline");
       await ben.sees("Written offline 2");
@@ -150,7 +154,7 @@ describe.skipIf(chromium === null || !isBuilt())(
       await ben.page.screenshot({ path: `${SHOTS}/chat-offline.png` });
       await ben.page.locator(".banner").getByRole("button", { name: "Go online" }).click();
       await aiko.sees("Written offline 2");
-      await expect.poll(() => waiting.count()).toBe(0);
+      await expect.poll(() => waiting.count(), PATIENT).toBe(0);
       for (const window of [aiko, ben]) {
         const seen = (await window.contents()).filter((content) => content.startsWith("Written offline"));
         expect(seen).toEqual(["Written offline 1", "Written offline 2"]);
@@ -206,13 +210,13 @@ describe.skipIf(chromium === null || !isBuilt())(
         .poll(async () => {
           await ben.log.evaluate((log) => log.scrollTo(0, 0));
           return ben.page.getByText("The beginning of this room").count();
-        })
+        }, PATIENT)
         .toBe(1);
       await ben.page.getByRole("button", { name: "1 new message" }).click();
       await ben.page.getByRole("button", { name: "1 new message" }).waitFor({ state: "detached" });
       const entries = (await ben.contents()).filter((content) => content.startsWith("Entry"));
       expect(entries).toEqual(Array.from({ length: 121 }, (_, index) => `Entry ${index + 1}`));
-    }, 60_000);
+    });
 
     it("opens a room where the unread begins when there is more than fits", async () => {
       await aiko.message("Entry 121").getByRole("img", { name: "Read", exact: true }).waitFor();
@@ -242,13 +246,13 @@ describe.skipIf(chromium === null || !isBuilt())(
     it("turns the room list into a drawer on a narrow screen", async () => {
       await aiko.page.setViewportSize(NARROW);
       const rooms = aiko.page.getByRole("complementary", { name: "Rooms" });
-      await expect.poll(() => rooms.isVisible()).toBe(false);
+      await expect.poll(() => rooms.isVisible(), PATIENT).toBe(false);
       await aiko.page.getByRole("button", { name: "Show rooms" }).click();
       await rooms.waitFor();
       await aiko.page.waitForTimeout(250);
       await aiko.page.screenshot({ path: `${SHOTS}/chat-narrow-drawer.png` });
       await aiko.page.keyboard.press("Escape");
-      await expect.poll(() => rooms.isVisible()).toBe(false);
+      await expect.poll(() => rooms.isVisible(), PATIENT).toBe(false);
       expect(await overflowing(aiko.page)).toEqual([]);
       await aiko.page.getByRole("button", { name: "People and connection" }).click();
       await aiko.page.getByRole("button", { name: "Cut connection" }).waitFor();
@@ -266,7 +270,7 @@ describe.skipIf(chromium === null || !isBuilt())(
       await aiko.page.keyboard.press("Shift+Tab");
       await aiko.page.keyboard.press("Home");
       await expect
-        .poll(() => aiko.page.evaluate(() => document.activeElement?.classList.contains("message")))
+        .poll(() => aiko.page.evaluate(() => document.activeElement?.classList.contains("message")), PATIENT)
         .toBe(true);
       const tools = aiko.page.getByRole("toolbar", { name: "Actions" });
       await tools.waitFor();

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useConnection } from "../connection/client-context.tsx";
 import { ConnectionPanel } from "../connection/connection-panel.tsx";
 import { formatHash } from "../shell/hash-route.ts";
@@ -11,6 +11,7 @@ import { Drawer } from "./drawer.tsx";
 import { PeoplePanel } from "./people-panel.tsx";
 import { RoomList } from "./room-list.tsx";
 import { readRoomName } from "./room-name.ts";
+import { roomTitle } from "./room-view.ts";
 import { useStore } from "./use-store.ts";
 
 const hubs = new WeakMap<object, ChatHub>();
@@ -31,7 +32,8 @@ export function ChatPage({ rest }: PageProps) {
   const rooms = useStore(hub);
   const view = useStore(store);
   const [drawer, setDrawer] = useState<"rooms" | "details" | null>(null);
-  const close = (): void => setDrawer(null);
+  const close = useCallback(() => setDrawer(null), []);
+  const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   const unreadElsewhere = rooms.some((room) => room.roomId !== roomId && room.unread > 0);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another room closes the drawer it was chosen in.
@@ -39,6 +41,7 @@ export function ChatPage({ rest }: PageProps) {
 
   return (
     <div className="chat">
+      <title>{`${unread > 0 ? `(${unread}) ` : ""}#${roomTitle(roomId)} · ${strings.appName}`}</title>
       <Drawer side="start" label={strings.rooms} open={drawer === "rooms"} onClose={close}>
         <RoomList
           rooms={rooms}

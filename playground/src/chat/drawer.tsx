@@ -2,7 +2,10 @@ import { type ReactNode, useEffect, useRef } from "react";
 import { Icon } from "../shell/icon.tsx";
 import { useStrings } from "../shell/language.ts";
 
-/** A column beside the conversation where there is room for it; else a sheet that slides over it while `open`. */
+/** From which width on each is a column; the style sheet says the same. */
+const COLUMN_FROM = { start: "(min-width: 641px)", end: "(min-width: 1001px)" } as const;
+
+/** A column beside the conversation where there is room for it; else a sheet that slides over it while `open`. `onClose` must be stable. */
 export function Drawer(props: {
   side: "start" | "end";
   label: string;
@@ -17,16 +20,22 @@ export function Drawer(props: {
   useEffect(() => {
     if (!open) return;
     const before = document.activeElement;
-    sheet.current?.focus();
+    const beneath = document.querySelectorAll<HTMLElement>(".header, .conversation");
+    const column = window.matchMedia(COLUMN_FROM[side]);
     const onEscape = (event: KeyboardEvent): void => {
       if (event.key === "Escape") onClose();
     };
+    for (const element of beneath) element.inert = true;
+    sheet.current?.focus();
     document.addEventListener("keydown", onEscape);
+    column.addEventListener("change", onClose);
     return () => {
+      for (const element of beneath) element.inert = false;
       document.removeEventListener("keydown", onEscape);
+      column.removeEventListener("change", onClose);
       if (before instanceof HTMLElement) before.focus();
     };
-  }, [open, onClose]);
+  }, [open, onClose, side]);
 
   return (
     <>

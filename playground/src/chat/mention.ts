@@ -15,6 +15,9 @@ export interface MentionQuery {
 
 const LINK = /https?:\/\/[^\s<>"'）」』】]+[^\s<>"'.,;:!?)\]）」』】。、]/g;
 
+/** The server takes so many mentions in one message. */
+const MAX_MENTIONS = 50;
+
 /** The name being typed after an `@` directly before `caret`, or null. */
 export function mentionAt(content: string, caret: number): MentionQuery | null {
   const before = content.slice(0, caret);
@@ -43,7 +46,7 @@ export function suggestPeople(people: readonly Person[], query: string, limit = 
 export function mentionsIn(content: string, people: readonly Person[]): string[] {
   const found = new Set<string>();
   for (const part of splitMentions(content, people)) if (part.kind === "mention") found.add(part.userId);
-  return [...found];
+  return [...found].slice(0, MAX_MENTIONS);
 }
 
 /** `content` in pieces: plain text, links, and mentions of `people`. */

@@ -54,6 +54,7 @@ export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
       aria-label={`${author}, ${time}`}
       tabIndex={stop ? 0 : -1}
       onMouseEnter={() => onHover(key)}
+      onPointerUp={(event) => event.pointerType === "touch" && onHover(key)}
       onFocus={() => onFocused(key)}
       onBlur={blur}
     >
@@ -87,7 +88,7 @@ export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
           ) : (
             <MessageContent message={message} people={people} me={me} />
           )}
-          {row.delivery === null ? null : <DeliveryMark delivery={row.delivery} />}
+          {row.delivery === null || row.delivery === "failed" ? null : <DeliveryMark delivery={row.delivery} />}
         </div>
         {message.deleted || message.seq === 0 ? null : (
           <Reactions
@@ -99,7 +100,8 @@ export const MessageItem = memo(function MessageItem(props: MessageItemProps) {
         )}
         {row.pending?.state === "failed" ? (
           <p className="failed" role="alert">
-            <Icon name="warning" size={14} /> {strings.failedBecause(row.pending.error ?? strings.stateFailed)}
+            <Icon name="warning" size={14} />
+            <span className="failed-reason">{strings.failedBecause(row.pending.error ?? "")}</span>
             <button type="button" className="button small" onClick={() => store.retry(row.pending?.messageId ?? "")}>
               {strings.retry}
             </button>

@@ -36,6 +36,7 @@ export function SignInCard({ expired, onSignIn }: { expired: boolean; onSignIn: 
 
   return (
     <main className="sign-in" id="main" tabIndex={-1}>
+      <title>{strings.appName}</title>
       <div className="sign-in-corner">
         <LanguageSwitch />
         <ThemeSwitch />

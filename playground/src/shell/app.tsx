@@ -18,8 +18,6 @@ export function App() {
   const page = PAGES.find((one) => one.id === route.page) ?? PAGES[0];
 
   useEffect(() => storeLanguage(language), [language]);
-  const title =
-    session === null || page === undefined ? strings.appName : `${page.title(strings)} · ${strings.appName}`;
   const choice = useMemo(() => ({ language, strings, choose: setLanguage }), [language, strings]);
 
   const signIn = (next: Session): void => {
@@ -35,7 +33,6 @@ export function App() {
 
   return (
     <LanguageContext value={choice}>
-      <title>{title}</title>
       {session === null || page === undefined ? (
         <SignInCard expired={expired} onSignIn={signIn} />
       ) : (

@@ -22,10 +22,14 @@ export function colourOf(id: string): number {
   return (hash >>> 0) % COLOURS;
 }
 
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
+
 /** One or two letters that stand for a name. */
 export function initialsOf(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
   const first = [...(words[0] ?? "?")];
+  // One ideograph or kana says as much as two letters, and two would be too small to read.
+  if (WIDE.test(first[0] ?? "")) return first[0] ?? "?";
   const last = words.length > 1 ? [...(words.at(-1) ?? "")] : [];
   const letters = last.length > 0 ? `${first[0]}${last[0]}` : (first[0] ?? "?");
   return letters.toLocaleUpperCase();

@@ -14,6 +14,7 @@ export interface Page {
   /** Its name in the address: `#/<id>`. */
   readonly id: string;
   readonly icon: IconName;
+  /** What the navigation calls it. The window's `<title>` is the view's own. */
   readonly title: (strings: Strings) => string;
   readonly View: ComponentType<PageProps>;
 }
