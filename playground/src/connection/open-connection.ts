@@ -29,7 +29,7 @@ export function openConnection(
     if (!closed) storeSession({ ...session, token });
   };
 
-  const client = createClient(window.location.origin, {
+  const client = createClient(`${window.location.origin}/ws`, {
     token: async () => {
       if (expiryOf(token) - Date.now() < SPARE_MS) await renew().catch(() => {}); // the server will say what it thinks of the old one
       return token;
