@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import type { MemorySample } from "./memory-probe.ts";
 import { between, type Random } from "./random.ts";
 
 const START_MS = 30_000;
@@ -15,16 +16,22 @@ const [LOWEST_PORT, HIGHEST_PORT] = [20_000, 30_000];
 /** The `yamabiko` command, compiled from the sources as they are now, in a directory of its own. */
 export interface Bundle {
   readonly command: string;
+  /** A script for `--import` that answers how much memory the process holds. */
+  readonly memoryProbe: string;
   remove(): Promise<void>;
 }
 
 /** Compiles the command. It must see `node_modules` and `package.json`, so it lies two levels below the root. */
 export async function bundleCommand(): Promise<Bundle> {
-  const source = (path: string): string => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));
+  const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   const cache = fileURLToPath(new URL("../../.cache/", import.meta.url));
   const directory = await mkdtemp(join(cache, "fault-"));
   await build({
-    entryPoints: { yamabiko: source("bin/yamabiko.ts"), worker: source("log/sqlite/worker.ts") },
+    entryPoints: {
+      yamabiko: source("../../src/bin/yamabiko.ts"),
+      worker: source("../../src/log/sqlite/worker.ts"),
+      "memory-probe": source("memory-probe.ts"),
+    },
     outdir: directory,
     bundle: true,
     splitting: true,
@@ -34,6 +41,7 @@ export async function bundleCommand(): Promise<Bundle> {
   });
   return {
     command: join(directory, "yamabiko.js"),
+    memoryProbe: join(directory, "memory-probe.js"),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
 }
@@ -140,6 +148,14 @@ export class ServerProcess {
   /** Ends it without a warning, as the kernel or a power cut would. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** What the memory probe says now. Needs `ipc`, `--expose-gc` and the probe among the flags. */
+  async memory(): Promise<MemorySample> {
+    const { child } = this;
+    const answer = once(child, "message");
+    child.send("sample");
+    return (await answer)[0] as MemorySample;
   }
 
   /** Lets it close. */
