@@ -39,6 +39,18 @@ export interface Log {
    */
   read(roomId: string, after: number, limit: number, maxBytes?: number): Promise<LogPage>;
 
+  /**
+   * What `append` would say of a messageId it has seen: its first result with `duplicate: true`. Null when it is not
+   * remembered. Sees every append that was resolved.
+   */
+  find(roomId: string, sender: string | null, messageId: string): Promise<AppendResult | null>;
+
+  /**
+   * The events of a type whose first amendment replaced the payload at `seq`: newest first, at most `limit`. Those that
+   * retention removed are not among them.
+   */
+  amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]>;
+
   /** Reads backward: the newest events with seq < `before` (Infinity: from the head), same bounds, in rising order. */
   readBack(roomId: string, before: number, limit: number, maxBytes?: number): Promise<LogPage>;
 
@@ -84,8 +96,11 @@ export interface NewEvent {
 export interface AppendOptions {
   /** Append only when the head is this seq; `conflict` otherwise. */
   readonly expect?: number | undefined;
-  /** In the same commit, replace the payload of an earlier event, if it still is `expectData`; `conflict` otherwise. */
-  readonly amend?: Amendment | undefined;
+  /**
+   * In the same commit, replace the payloads of earlier events, all or none: `conflict` when one of them is not there or is
+   * not its `expectData`, or when two name the same seq. The first is the one the new event is about (`LogEvent.amends`).
+   */
+  readonly amend?: readonly Amendment[] | undefined;
 }
 
 /** The replacement of an earlier event's payload: how an edit or a deletion reaches what is stored. */
@@ -115,7 +130,7 @@ export interface LogEvent {
   readonly timestamp: number;
   /** The payload as JSON text. */
   readonly data: string;
-  /** The seq of the earlier event whose payload this one's commit replaced. */
+  /** The seq of the earlier event whose payload this one's commit replaced; the first of them, when it replaced several. */
   readonly amends: number | null;
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../protocol/index.ts";
 import {
+  type Amendment,
   type AppendOptions,
   type AppendResult,
   DEDUPLICATION_MS,
@@ -93,15 +94,8 @@ class MemoryLog implements Log {
     if (before !== undefined) return { epoch: room.epoch, duplicate: true, ...before };
 
     if (options?.expect !== undefined && options.expect !== room.head) throw headMoved();
-    const amend = options?.amend;
-    if (amend !== undefined) {
-      const entry = entryAt(room, amend.seq);
-      if (entry === undefined || entry.event.data !== amend.expectData) throw amendedMoved();
-      const bytes = Buffer.byteLength(amend.data);
-      room.bytes += bytes - entry.bytes;
-      entry.event = { ...entry.event, data: amend.data };
-      entry.bytes = bytes;
-    }
+    const amend = options?.amend ?? [];
+    if (amend.length > 0) amendAll(room, amend);
     const seq = room.head + 1;
     const timestamp = Math.max(now, room.timestamp);
     const bytes = Buffer.byteLength(event.data);
@@ -114,7 +108,7 @@ class MemoryLog implements Log {
         messageId,
         timestamp,
         data: event.data,
-        amends: amend?.seq ?? null,
+        amends: amend[0]?.seq ?? null,
       },
       bytes,
     });
@@ -149,6 +143,25 @@ class MemoryLog implements Log {
       events.push(entry.event);
     }
     return { ...headOf(room), events: events.reverse() };
+  }
+
+  async find(roomId: string, sender: string | null, messageId: string): Promise<AppendResult | null> {
+    this.#refuseWhenClosed();
+    const room = this.#rooms.get(roomId);
+    const found = room?.remembered.get(messageKey(sender, messageId));
+    return room === undefined || found === undefined ? null : { epoch: room.epoch, duplicate: true, ...found };
+  }
+
+  async amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
+    this.#refuseWhenClosed();
+    const found: LogEvent[] = [];
+    const room = this.#rooms.get(roomId);
+    if (room === undefined) return found;
+    for (let later = room.head; later >= room.first && later > seq && found.length < limit; later--) {
+      const { event } = entryAt(room, later)!;
+      if (event.amends === seq && event.type === type) found.push(event);
+    }
+    return found;
   }
 
   async heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
@@ -262,6 +275,25 @@ function headOf(room: MemoryRoom): RoomHead {
 
 function entryAt(room: MemoryRoom, seq: number): Entry | undefined {
   return seq < room.first ? undefined : room.entries[room.offset + seq - room.first];
+}
+
+/**
+ * Replaces the payloads, once all of them are known to be as expected.
+ * @throws {YamabikoError} `conflict` when one is not.
+ */
+function amendAll(room: MemoryRoom, amendments: readonly Amendment[]): void {
+  const entries = new Map<Entry, string>();
+  for (const { seq, expectData, data } of amendments) {
+    const entry = entryAt(room, seq);
+    if (entry === undefined || entry.event.data !== expectData || entries.has(entry)) throw amendedMoved();
+    entries.set(entry, data);
+  }
+  for (const [entry, data] of entries) {
+    const bytes = Buffer.byteLength(data);
+    room.bytes += bytes - entry.bytes;
+    entry.event = { ...entry.event, data };
+    entry.bytes = bytes;
+  }
 }
 
 function removeFirst(room: MemoryRoom): void {

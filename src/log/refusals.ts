@@ -5,7 +5,7 @@ export function headMoved(): YamabikoError {
   return new YamabikoError("conflict", "The room's head is not the expected one.");
 }
 
-/** `conflict`: the event of `amend` is not there, or its payload is not `expectData`. */
+/** `conflict`: an event of `amend` is not there, is named twice, or its payload is not `expectData`. */
 export function amendedMoved(): YamabikoError {
   return new YamabikoError("conflict", "The event to amend is not what it was expected to be.");
 }

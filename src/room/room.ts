@@ -161,8 +161,8 @@ export class Room {
       return result;
     }
     const { epoch, seq, timestamp } = result;
-    const amend = options?.amend;
-    if (epoch === this.#epoch && amend !== undefined) this.#tail.replace(amend.seq, amend.data);
+    const amend = options?.amend ?? [];
+    if (epoch === this.#epoch) for (const amendment of amend) this.#tail.replace(amendment.seq, amendment.data);
     this.#committed(epoch, {
       roomId: this.roomId,
       seq,
@@ -171,7 +171,7 @@ export class Room {
       messageId,
       timestamp,
       data: event.data,
-      amends: null,
+      amends: amend[0]?.seq ?? null,
     });
     this.#parts.bus.publish(this.roomId, { kind: "event", from: this.#parts.nodeId, epoch, seq });
     return result;
@@ -304,6 +304,16 @@ export class Room {
 
   readBack(before: number, limit: number): Promise<readonly LogEvent[]> {
     return this.#parts.log.readBack(this.roomId, before, limit).then((page) => page.events);
+  }
+
+  /** The first result of a user's messageId, as `Log.find`. */
+  find(sender: string, messageId: string): Promise<AppendResult | null> {
+    return this.#parts.log.find(this.roomId, sender, messageId);
+  }
+
+  /** The events that amended the one at `seq`, as `Log.amendments`. */
+  amendments(seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
+    return this.#parts.log.amendments(this.roomId, seq, type, limit);
   }
 
   // ---- readers

@@ -147,6 +147,8 @@ export interface RoomView {
   read(after: number, limit: number): Promise<readonly StoredEvent[]>;
   /** Events before a seq (Infinity: the newest), oldest first, at most `limit`. */
   readBack(before: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** The events of a type whose first amendment was of the event at `seq`: newest first, at most `limit`. */
+  amendments(seq: number, type: string, limit: number): Promise<readonly StoredEvent[]>;
   /** The value of a state family, or null. */
   value(family: string, key: string): Json;
   /** The users who are in the room, and how many there are; at most 100 are named. */
@@ -193,12 +195,20 @@ export interface DraftOptions {
   /** Append only when the head is this seq; the client is told `conflict` otherwise. */
   readonly expect?: number;
   /**
-   * Also replace what is stored of an earlier event, in the same commit. When somebody else changed it meanwhile, the
-   * handler runs again (at most 5 times).
+   * Also replace what is stored of earlier events, in the same commit: all of them or none. The first is the one the new
+   * event is about. When somebody else changed one of them meanwhile, the handler runs again (at most 5 times).
    */
-  readonly amend?: { readonly seq: number; readonly expectData: string; readonly data: JsonObject };
+  readonly amend?: readonly DraftAmendment[];
   /** More members for the ack. */
   readonly ack?: JsonObject;
+}
+
+/** The replacement of what is stored of an earlier event. */
+export interface DraftAmendment {
+  readonly seq: number;
+  /** What is stored now: `StoredEvent.data`. */
+  readonly expectData: string;
+  readonly data: JsonObject;
 }
 
 /**

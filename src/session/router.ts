@@ -270,10 +270,7 @@ function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Dra
     { type: draft.type, data: JSON.stringify(draft.payload) },
     {
       expect,
-      amend:
-        amend === undefined
-          ? undefined
-          : { seq: amend.seq, expectData: amend.expectData, data: JSON.stringify(amend.data) },
+      amend: amend?.map(({ seq, expectData, data }) => ({ seq, expectData, data: JSON.stringify(data) })),
     },
   );
 }

@@ -118,6 +118,8 @@ class InjectingLog implements FaultyLog {
 
   read: Log["read"] = (...question) => this.#inner.read(...question);
   readBack: Log["readBack"] = (...question) => this.#inner.readBack(...question);
+  find: Log["find"] = (...question) => this.#inner.find(...question);
+  amendments: Log["amendments"] = (...question) => this.#inner.amendments(...question);
   heads: Log["heads"] = (...question) => this.#inner.heads(...question);
   trim: Log["trim"] = (...question) => this.#inner.trim(...question);
   putSnapshot: Log["putSnapshot"] = (...question) => this.#inner.putSnapshot(...question);

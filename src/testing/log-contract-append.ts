@@ -143,7 +143,7 @@ export function appendContract(on: LogSubject): void {
 
     it("are not checked against `expect` or `amend` when repeated", async () => {
       await on.say("a");
-      const amend = { seq: 1, expectData: '"a"', data: '"A"' };
+      const amend = [{ seq: 1, expectData: '"a"', data: '"A"' }];
       const first = await on.log.append(on.room, on.user, "m", { type: "edited", data: "1" }, { expect: 1, amend });
       await on.say("b");
       const again = await on.log.append(on.room, on.user, "m", { type: "edited", data: "1" }, { expect: 1, amend });
@@ -200,7 +200,7 @@ export function appendContract(on: LogSubject): void {
     it("is a conflict otherwise, and nothing changes", async () => {
       await on.say("a");
       for (const expected of [0, 2]) {
-        const amend = { seq: 1, expectData: '"a"', data: '"b"' };
+        const amend = [{ seq: 1, expectData: '"a"', data: '"b"' }];
         const append = on.log.append(on.room, on.user, "m", { type: "x", data: "1" }, { expect: expected, amend });
         await expect(append).rejects.toMatchObject({ name: "YamabikoError", code: "conflict", retryable: false });
       }
@@ -225,7 +225,7 @@ export function appendContract(on: LogSubject): void {
     it("replaces the earlier payload in the same commit and says so on the event", async () => {
       const { timestamp } = await on.say("secret", "m-1");
       await on.fill(2);
-      const amend = { seq: 1, expectData: '"secret"', data: '"new"' };
+      const amend = [{ seq: 1, expectData: '"secret"', data: '"new"' }];
       expect(await on.log.append(on.room, on.user, null, edited, { amend })).toMatchObject({ seq: 4 });
       expect(await on.event(1)).toMatchObject({ seq: 1, type: "said", messageId: "m-1", timestamp, data: '"new"' });
       expect((await on.log.readBack(on.room, 2, 1)).events[0]!.data).toBe('"new"');
@@ -234,7 +234,7 @@ export function appendContract(on: LogSubject): void {
 
     it("is a conflict when the payload is another, and nothing changes", async () => {
       await on.say("a");
-      const amend = { seq: 1, expectData: '"b"', data: '"c"' };
+      const amend = [{ seq: 1, expectData: '"b"', data: '"c"' }];
       await expect(on.log.append(on.room, on.user, "m", edited, { amend })).rejects.toMatchObject({ code: "conflict" });
       expect((await on.log.heads([on.room])).get(on.room)!.head).toBe(1);
       expect((await on.event(1)).data).toBe('"a"');
@@ -246,7 +246,7 @@ export function appendContract(on: LogSubject): void {
       await on.log.trim(on.room, { maxEvents: 1 });
       for (const seq of [0, 1, 3]) {
         for (const expectData of ['"a"', ""]) {
-          const append = on.log.append(on.room, on.user, null, edited, { amend: { seq, expectData, data: "1" } });
+          const append = on.log.append(on.room, on.user, null, edited, { amend: [{ seq, expectData, data: "1" }] });
           await expect(append).rejects.toMatchObject({ code: "conflict" });
         }
       }
@@ -257,7 +257,7 @@ export function appendContract(on: LogSubject): void {
       const results = await Promise.allSettled(
         [0, 0, 1].map((from) =>
           on.log.append(on.room, on.user, null, edited, {
-            amend: { seq: 1, expectData: `${from}`, data: `${from + 1}` },
+            amend: [{ seq: 1, expectData: `${from}`, data: `${from + 1}` }],
           }),
         ),
       );
@@ -268,7 +268,7 @@ export function appendContract(on: LogSubject): void {
     if (on.traits.durable) {
       it("is durable", async () => {
         await on.say("a");
-        await on.log.append(on.room, on.user, null, edited, { amend: { seq: 1, expectData: '"a"', data: '"b"' } });
+        await on.log.append(on.room, on.user, null, edited, { amend: [{ seq: 1, expectData: '"a"', data: '"b"' }] });
         await on.reopen();
         expect((await on.event(1)).data).toBe('"b"');
         expect((await on.event(2)).amends).toBe(1);
@@ -283,7 +283,7 @@ export function appendContract(on: LogSubject): void {
         await on.say(secrets[1]);
         await on.fill(10);
         for (const index of [0, 1]) {
-          const amend = { seq: index + 2, expectData: JSON.stringify(secrets[index]), data: "null" };
+          const amend = [{ seq: index + 2, expectData: JSON.stringify(secrets[index]), data: "null" }];
           await on.log.append(on.room, on.user, null, edited, { amend });
         }
         await on.log.trim(on.room, { maxEvents: 14 });

@@ -31,6 +31,8 @@ export function endContract(on: LogSubject): void {
         append: () => log.append(on.room, on.user, null, { type: "x", data: "1" }),
         read: () => log.read(on.room, 0, 1),
         readBack: () => log.readBack(on.room, 1, 1),
+        find: () => log.find(on.room, on.user, "m"),
+        amendments: () => log.amendments(on.room, 1, "x", 1),
         heads: () => log.heads([on.room]),
         trim: () => log.trim(on.room, { maxEvents: 1 }),
         putSnapshot: () => log.putSnapshot(on.room, 1, "x"),

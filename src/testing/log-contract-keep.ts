@@ -144,7 +144,7 @@ export function keepContract(on: LogSubject): void {
           on.user,
           null,
           { type: "edited", data: "" },
-          { amend: { seq, expectData: from, data: to } },
+          { amend: [{ seq, expectData: from, data: to }] },
         );
       const payload = JSON.stringify("x".repeat(98));
       await on.log.trim(on.room, { maxBytes: 300 });

@@ -11,8 +11,9 @@ interface AppendStep {
   readonly data: string;
   /** The head that is expected, counted from the real one. */
   readonly expect: number | undefined;
-  /** Which event to amend, counted back from the head, and whether its payload is known. */
-  readonly amend: { readonly back: number; readonly known: boolean } | undefined;
+  readonly type: string;
+  /** Which events to amend, counted back from the head, and whether their payloads are known. */
+  readonly amend: readonly { readonly back: number; readonly known: boolean }[] | undefined;
 }
 
 type Step =
@@ -24,6 +25,8 @@ type Step =
       readonly maxBytes: number;
       readonly back: boolean;
     }
+  | { readonly kind: "find"; readonly sender: string | null; readonly messageId: string }
+  | { readonly kind: "amendments"; readonly back: number; readonly type: string; readonly limit: number }
   | { readonly kind: "trim"; readonly policy: Retention }
   | { readonly kind: "mark"; readonly user: string; readonly seq: number }
   | { readonly kind: "snapshot"; readonly back: number; readonly atMost: number }
@@ -31,6 +34,7 @@ type Step =
 
 interface ModelEvent {
   seq: number;
+  type: string;
   sender: string | null;
   messageId: string | null;
   data: string;
@@ -54,22 +58,34 @@ class Model {
     const before = step.messageId === null ? undefined : this.remembered.get(key);
     if (before !== undefined) return before;
     if (options.expect !== undefined && options.expect !== this.head) return "conflict";
-    const { amend } = options;
-    if (amend !== undefined) {
-      const event = this.kept.find((candidate) => candidate.seq === amend.seq);
-      if (event?.data !== amend.expectData) return "conflict";
-      event.data = amend.data;
-    }
+    const { amend = [] } = options;
+    const isExpected = amend.every(({ seq, expectData }) => this.event(seq)?.data === expectData);
+    if (!isExpected || new Set(amend.map(({ seq }) => seq)).size < amend.length) return "conflict";
+    for (const { seq, data } of amend) this.event(seq)!.data = data;
     const seq = ++this.head;
     if (step.messageId !== null) this.remembered.set(key, seq);
     this.kept.push({
       seq,
+      type: step.type,
       sender: step.sender,
       messageId: step.messageId,
       data: step.data,
-      amends: amend?.seq ?? null,
+      amends: amend[0]?.seq ?? null,
     });
     return seq;
+  }
+
+  event(seq: number): ModelEvent | undefined {
+    return this.kept.find((event) => event.seq === seq);
+  }
+
+  find(sender: string | null, messageId: string): number | undefined {
+    return this.remembered.get(JSON.stringify([sender, messageId]));
+  }
+
+  amendments(seq: number, type: string, limit: number): ModelEvent[] {
+    const found = this.kept.filter((event) => event.amends === seq && event.type === type);
+    return found.reverse().slice(0, limit);
   }
 
   trim(policy: Retention): number {
@@ -99,15 +115,19 @@ class Model {
 }
 
 const user = fc.constantFrom("ann", "bob", null);
+const messageId = fc.constantFrom("1", "2", "3", "4", "5", "6");
+const eventType = fc.constantFrom("said", "edited");
+const mostly = fc.constantFrom(true, true, true, false);
 const append: fc.Arbitrary<AppendStep> = fc.record({
   sender: user,
-  messageId: fc.option(fc.constantFrom("1", "2", "3", "4", "5", "6"), { nil: null }),
+  messageId: fc.option(messageId, { nil: null }),
   data: fc.oneof(fc.string({ maxLength: 20 }), fc.constant("ü".repeat(50))).map((text) => JSON.stringify(text)),
   expect: fc.option(fc.integer({ min: -1, max: 2 }), { nil: undefined, freq: 4 }),
-  amend: fc.option(fc.record({ back: fc.integer({ min: 0, max: 5 }), known: fc.boolean() }), {
-    nil: undefined,
-    freq: 3,
-  }),
+  type: eventType,
+  amend: fc.option(
+    fc.array(fc.record({ back: fc.integer({ min: 0, max: 5 }), known: mostly }), { minLength: 0, maxLength: 3 }),
+    { nil: undefined, freq: 3 },
+  ),
 });
 const bytes = fc.constantFrom(0, 10, 50, 100, 300, 100_000);
 
@@ -125,6 +145,16 @@ function steps(durable: boolean): fc.Arbitrary<Step[]> {
         limit: fc.integer({ min: 0, max: 12 }),
         maxBytes: bytes,
         back: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("find"), sender: user, messageId }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("amendments"),
+        back: fc.integer({ min: 0, max: 8 }),
+        type: eventType,
+        limit: fc.integer({ min: 0, max: 3 }),
       }),
     },
     {
@@ -185,6 +215,17 @@ async function take(step: Step, on: LogSubject, room: string, model: Model): Pro
       expect(page.events).toMatchObject(model.read(at, limit, maxBytes, back));
       return;
     }
+    case "find":
+      expect((await log.find(room, step.sender, step.messageId))?.seq).toBe(model.find(step.sender, step.messageId));
+      return;
+    case "amendments": {
+      const seq = model.head - step.back;
+      const found = await log.amendments(room, seq, step.type, step.limit);
+      const expected = model.amendments(seq, step.type, step.limit);
+      expect(found).toHaveLength(expected.length);
+      expect(found).toMatchObject(expected);
+      return;
+    }
     case "trim":
       expect(await log.trim(room, step.policy)).toBe(model.trim(step.policy));
       return;
@@ -215,7 +256,7 @@ async function takeAppends(appends: readonly AppendStep[], log: Log, room: strin
   const calls = appends.map((step) => {
     const options = optionsOf(step, model);
     expected.push(model.append(step, options));
-    const call = log.append(room, step.sender, step.messageId, { type: "said", data: step.data }, options);
+    const call = log.append(room, step.sender, step.messageId, { type: step.type, data: step.data }, options);
     return call.then(
       (result) => result.seq,
       (error: { code: string }) => error.code,
@@ -227,10 +268,10 @@ async function takeAppends(appends: readonly AppendStep[], log: Log, room: strin
 function optionsOf(step: AppendStep, model: Model): AppendOptions {
   const options: { -readonly [key in keyof AppendOptions]: AppendOptions[key] } = {};
   if (step.expect !== undefined) options.expect = model.head + step.expect;
-  if (step.amend !== undefined) {
-    const seq = model.head - step.amend.back;
-    const current = model.kept.find((event) => event.seq === seq)?.data;
-    options.amend = { seq, expectData: step.amend.known ? (current ?? "") : "?", data: `"amended ${model.head}"` };
-  }
+  options.amend = step.amend?.map(({ back, known }, index) => {
+    const seq = model.head - back;
+    const expectData = known ? (model.event(seq)?.data ?? "") : "?";
+    return { seq, expectData, data: `"amended ${model.head} ${index}"` };
+  });
   return options;
 }

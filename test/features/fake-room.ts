@@ -20,6 +20,7 @@ interface Kept {
   readonly sender: string | null;
   readonly messageId: string | null;
   readonly timestamp: number;
+  readonly amends: number | null;
   data: string;
 }
 
@@ -87,14 +88,21 @@ export class FakeRoom implements RoomView {
         ? undefined
         : this.#log.find((event) => event.sender === sender && event.messageId === messageId);
     if (first !== undefined) return this.#appended(first.seq, true);
-    const { expect, amend } = draft.options;
+    const { expect, amend = [] } = draft.options;
     if (expect !== undefined && expect !== this.#head) throw new YamabikoError("conflict", "The room moved on.");
-    if (amend !== undefined) {
-      const target = this.#log.find((event) => event.seq === amend.seq);
-      if (target === undefined || target.data !== amend.expectData) return "amended meanwhile";
-      target.data = JSON.stringify(amend.data);
-    }
-    return this.#appended(this.#push(sender, messageId, draft.type, draft.payload), false);
+    const targets = amend.map(({ seq, expectData }) =>
+      this.#log.find((event) => event.seq === seq && event.data === expectData),
+    );
+    if (targets.includes(undefined) || new Set(targets).size < targets.length) return "amended meanwhile";
+    for (const [index, { data }] of amend.entries()) targets[index]!.data = JSON.stringify(data);
+    const amends = amend[0]?.seq ?? null;
+    return this.#appended(this.#push(sender, messageId, draft.type, draft.payload, amends), false);
+  }
+
+  async amendments(seq: number, type: string, limit: number): Promise<readonly StoredEvent[]> {
+    await this.#latency();
+    const found = this.#log.filter((event) => event.amends === seq && event.type === type);
+    return this.#page(found.toReversed().slice(0, limit));
   }
 
   async read(after: number, limit: number): Promise<readonly StoredEvent[]> {
@@ -182,10 +190,16 @@ export class FakeRoom implements RoomView {
     return true;
   }
 
-  #push(sender: string | null, messageId: string | null, type: string, payload: JsonObject): number {
+  #push(
+    sender: string | null,
+    messageId: string | null,
+    type: string,
+    payload: JsonObject,
+    amends: number | null = null,
+  ): number {
     this.#head += 1;
     const timestamp = this.#options.clock.now();
-    this.#log.push({ seq: this.#head, type, sender, messageId, timestamp, data: JSON.stringify(payload) });
+    this.#log.push({ seq: this.#head, type, sender, messageId, timestamp, amends, data: JSON.stringify(payload) });
     return this.#head;
   }
 

@@ -48,7 +48,7 @@ async function handleEditMessage(context: Context, { seq, content }: { seq: numb
   return context.event(
     "message_edited",
     { seq, content, userId: context.user.id, editedAt },
-    { amend: { seq, expectData: event.data, data: { ...payload, content, editedAt } } },
+    { amend: [{ seq, expectData: event.data, data: { ...payload, content, editedAt } }] },
   );
 }
 
@@ -63,6 +63,6 @@ async function handleDeleteMessage(context: Context, { seq }: { seq: number }): 
   return context.event(
     "message_deleted",
     { seq, userId: context.user.id },
-    { amend: { seq, expectData: event.data, data: { ...rest, content: null, deleted: true, mentions: [] } } },
+    { amend: [{ seq, expectData: event.data, data: { ...rest, content: null, deleted: true, mentions: [] } }] },
   );
 }

@@ -49,7 +49,7 @@ async function handleReaction(
   return context.event(
     "reaction_changed",
     { seq, emoji, userId: user.id, userName: user.name, added },
-    { amend: { seq, expectData: event.data, data } },
+    { amend: [{ seq, expectData: event.data, data }] },
   );
 }
 

@@ -1,3 +1,4 @@
+import type { Amendment } from "../log.ts";
 import type { Database, Statement } from "./driver.ts";
 import {
   AMENDED_MOVED,
@@ -13,6 +14,12 @@ import type { StoredRoom, StoredRooms } from "./rooms.ts";
 
 /** The server itself as it stands in the column `sender`. */
 export const SERVER = 0;
+
+/** Where the first append of a messageId stands, and when it was. */
+export interface FirstAppend {
+  readonly seq: number;
+  readonly at: number;
+}
 
 /** Appends batches. It must be called inside a transaction. */
 export class Appender {
@@ -81,20 +88,18 @@ export class Appender {
   ): number {
     if (condition !== undefined) {
       // A repetition is told of before any condition is looked at.
-      if (messageId !== null && this.#recall(room, sender, messageId, index, outcome)) return DUPLICATE;
+      const first = messageId === null ? undefined : this.find(room, sender, messageId);
+      if (first !== undefined) return repeat(outcome, index, first);
       if (condition.expect !== undefined && condition.expect !== room.head) return HEAD_MOVED;
-      if (condition.amend !== undefined && !this.#amend(room, condition.amend)) return AMENDED_MOVED;
+      if (!this.#amendAll(room, condition.amend)) return AMENDED_MOVED;
     }
     const seq = room.head + 1;
     const at = Math.max(now, room.at);
     const size = Buffer.byteLength(data);
     const insert = messageId === null ? this.#insert : this.#insertOnce;
-    const amends = condition?.amend?.seq ?? null;
+    const amends = condition?.amend[0]?.seq ?? null;
     const { changes } = insert.run(room.id, seq, at, size, amends, type, sender, messageId, data);
-    if (Number(changes) === 0) {
-      this.#recall(room, sender, messageId!, index, outcome);
-      return DUPLICATE;
-    }
+    if (Number(changes) === 0) return repeat(outcome, index, this.find(room, sender, messageId!)!);
     room.head = seq;
     room.at = at;
     if (room.bytes !== -1) room.bytes += size;
@@ -103,27 +108,31 @@ export class Appender {
     return APPENDED;
   }
 
-  #recall(
-    room: StoredRoom,
-    sender: string | typeof SERVER,
-    messageId: string,
-    index: number,
-    outcome: AppendOutcome,
-  ): boolean {
-    const row = this.#first.get(room.id, sender, messageId) as { seq: number; at: number } | undefined;
-    if (row === undefined) return false;
-    outcome.seqs[index] = row.seq;
-    outcome.timestamps[index] = row.at;
-    return true;
+  /** The first append of a messageId, when it is remembered. */
+  find(room: StoredRoom, sender: string | typeof SERVER, messageId: string): FirstAppend | undefined {
+    return this.#first.get(room.id, sender, messageId) as FirstAppend | undefined;
   }
 
-  #amend(room: StoredRoom, amend: NonNullable<Condition["amend"]>): boolean {
-    const row = this.#payload.get(room.id, amend.seq) as { size: number; data: string | null } | undefined;
-    if (row === undefined || row.data !== amend.expectData) return false;
-    const size = Buffer.byteLength(amend.data);
-    this.#replace.run(amend.data, size, room.id, amend.seq);
-    this.#rooms.amended(room, amend.seq, size - row.size);
-    this.amended = true;
+  /** Replaces the payloads, once all of them are known to be as expected; false when one is not. */
+  #amendAll(room: StoredRoom, amendments: readonly Amendment[]): boolean {
+    const sizes = new Map<number, number>();
+    for (const { seq, expectData } of amendments) {
+      const row = this.#payload.get(room.id, seq) as { size: number; data: string | null } | undefined;
+      if (row === undefined || row.data !== expectData || sizes.has(seq)) return false;
+      sizes.set(seq, row.size);
+    }
+    for (const { seq, data } of amendments) {
+      const size = Buffer.byteLength(data);
+      this.#replace.run(data, size, room.id, seq);
+      this.#rooms.amended(room, seq, size - sizes.get(seq)!);
+      this.amended = true;
+    }
     return true;
   }
+}
+
+function repeat(outcome: AppendOutcome, index: number, first: FirstAppend): typeof DUPLICATE {
+  outcome.seqs[index] = first.seq;
+  outcome.timestamps[index] = first.at;
+  return DUPLICATE;
 }

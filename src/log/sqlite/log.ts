@@ -19,10 +19,11 @@ import {
   type BatchOutcome,
   type Condition,
   DUPLICATE,
+  EVENT_COLUMNS,
+  type EventColumns,
   type FileSettings,
   type FromWorker,
   HEAD_MOVED,
-  PAGE_COLUMNS,
   type PageColumns,
   type ReadRequest,
   type TrimOutcome,
@@ -86,8 +87,9 @@ export class SqliteLog implements Log, ThreadListener {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const batch = this.#forming;
-    if (options?.expect !== undefined || options?.amend !== undefined) {
-      batch.conditions.push({ index: batch.appenders.length, expect: options.expect, amend: options.amend });
+    const { expect, amend = [] } = options ?? {};
+    if (expect !== undefined || amend.length > 0) {
+      batch.conditions.push({ index: batch.appenders.length, expect, amend });
     }
     batch.appends.push(roomId, sender, messageId, event.type, event.data);
     this.#schedule();
@@ -102,6 +104,14 @@ export class SqliteLog implements Log, ThreadListener {
 
   async readBack(roomId: string, before: number, limit: number, maxBytes = DEFAULT_READ_BYTES): Promise<LogPage> {
     return toPage(roomId, await this.#ask<PageColumns>({ kind: "readBack", roomId, before, limit, maxBytes }));
+  }
+
+  find(roomId: string, sender: string | null, messageId: string): Promise<AppendResult | null> {
+    return this.#ask({ kind: "find", roomId, sender, messageId });
+  }
+
+  async amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
+    return toEvents(roomId, await this.#ask<EventColumns>({ kind: "amendments", roomId, seq, type, limit }));
   }
 
   heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
@@ -295,10 +305,14 @@ function settle(batch: OpenBatch, { appended, answers }: BatchOutcome): void {
 }
 
 function toPage(roomId: string, { epoch, first, head, columns }: PageColumns): LogPage {
+  return { epoch, first, head, events: toEvents(roomId, columns) };
+}
+
+function toEvents(roomId: string, columns: EventColumns): LogEvent[] {
   const events: LogEvent[] = [];
-  for (let column = 0; column < columns.length; column += PAGE_COLUMNS) {
-    const [seq, timestamp, amends, type, sender, messageId, data] = columns.slice(column, column + PAGE_COLUMNS);
+  for (let column = 0; column < columns.length; column += EVENT_COLUMNS) {
+    const [seq, timestamp, amends, type, sender, messageId, data] = columns.slice(column, column + EVENT_COLUMNS);
     events.push({ roomId, seq, timestamp, amends, type, sender, messageId, data } as LogEvent);
   }
-  return { epoch, first, head, events };
+  return events;
 }

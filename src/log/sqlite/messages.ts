@@ -1,4 +1,4 @@
-import type { Retention, RoomHead } from "../log.ts";
+import type { Amendment, Retention, RoomHead } from "../log.ts";
 import type { SqliteDriver, SqlValue } from "./driver.ts";
 
 /** How the worker opens the file. */
@@ -21,7 +21,7 @@ export interface Condition {
   /** Which append of the batch. */
   readonly index: number;
   readonly expect: number | undefined;
-  readonly amend: { readonly seq: number; readonly expectData: string; readonly data: string } | undefined;
+  readonly amend: readonly Amendment[];
 }
 
 export const APPENDED = 0;
@@ -66,15 +66,26 @@ export type ReadRequest =
       readonly limit: number;
       readonly maxBytes: number;
     }
+  | { readonly kind: "find"; readonly roomId: string; readonly sender: string | null; readonly messageId: string }
+  | {
+      readonly kind: "amendments";
+      readonly roomId: string;
+      readonly seq: number;
+      readonly type: string;
+      readonly limit: number;
+    }
   | { readonly kind: "snapshot"; readonly roomId: string; readonly atMost: number }
   | { readonly kind: "marks"; readonly roomId: string; readonly name: string; readonly limit: number }
   | { readonly kind: "marksOf"; readonly user: string; readonly name: string; readonly limit: number };
 
-/** A page as it comes from the worker: seven values per event (seq, at, amends, type, sender, messageId, data). */
+/** Events as they come from the worker: seven values each (seq, at, amends, type, sender, messageId, data). */
+export type EventColumns = SqlValue[];
+
+/** A page as it comes from the worker. */
 export interface PageColumns extends RoomHead {
-  readonly columns: SqlValue[];
+  readonly columns: EventColumns;
 }
-export const PAGE_COLUMNS = 7;
+export const EVENT_COLUMNS = 7;
 
 /** What a trim did, and whether it stopped before it was through so that appends can go between. */
 export interface TrimOutcome {

@@ -39,6 +39,7 @@ const STEPS: readonly string[] = [
   );
   CREATE UNIQUE INDEX events_seq ON events (room, seq);
   CREATE UNIQUE INDEX events_message ON events (room, sender, message_id) WHERE message_id IS NOT NULL;
+  CREATE INDEX events_amends ON events (room, amends, type, seq) WHERE amends IS NOT NULL;
   CREATE INDEX events_hollow ON events (at) WHERE data IS NULL;
   CREATE TABLE snapshots (
     room INTEGER NOT NULL,

@@ -1,7 +1,7 @@
-import type { RoomHead, Snapshot } from "../log.ts";
+import type { AppendResult, RoomHead, Snapshot } from "../log.ts";
 import { Appender, SERVER } from "./appends.ts";
 import type { Database, SqlRow, Statement } from "./driver.ts";
-import type { Batch, BatchOutcome, PageColumns, ReadRequest, WriteRequest } from "./messages.ts";
+import type { Batch, BatchOutcome, EventColumns, PageColumns, ReadRequest, WriteRequest } from "./messages.ts";
 import { type StoredRoom, StoredRooms } from "./rooms.ts";
 import { Trimmer } from "./trims.ts";
 
@@ -15,6 +15,7 @@ export class Store {
   readonly #trimmer: Trimmer;
   readonly #forward: Statement;
   readonly #backward: Statement;
+  readonly #amendments: Statement;
   readonly #putSnapshot: Statement;
   readonly #dropSnapshots: Statement;
   readonly #snapshot: Statement;
@@ -36,6 +37,9 @@ export class Store {
     );
     this.#backward = database.prepare(
       `SELECT size, ${columns} FROM events WHERE room = ? AND seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
+    );
+    this.#amendments = database.prepare(
+      `SELECT ${columns} FROM events WHERE room = ? AND amends = ? AND type = ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
     );
     this.#putSnapshot = database.prepare("INSERT OR REPLACE INTO snapshots (room, seq, data) VALUES (?, ?, ?)");
     this.#dropSnapshots = database.prepare(
@@ -79,6 +83,17 @@ export class Store {
         return this.#read(request.roomId, request.after, request.limit, request.maxBytes);
       case "readBack":
         return this.#readBack(request.roomId, request.before, request.limit, request.maxBytes);
+      case "find":
+        return this.#find(request.roomId, request.sender, request.messageId);
+      case "amendments": {
+        const room = this.#rooms.find(request.roomId);
+        const found: EventColumns = [];
+        if (room === undefined) return found;
+        const { seq, type, limit } = request;
+        const rows = this.#amendments.iterate(room.id, seq, type, room.first, rowLimit(limit));
+        for (const row of rows as Iterable<SqlRow>) pushEvent(found, row);
+        return found;
+      }
       case "snapshot":
         return this.#snapshotOf(request.roomId, request.atMost);
       case "marks": {
@@ -160,6 +175,13 @@ export class Store {
     return { ...headOf(room), columns };
   }
 
+  #find(roomId: string, sender: string | null, messageId: string): AppendResult | null {
+    const room = this.#rooms.find(roomId);
+    const first = room === undefined ? undefined : this.#appender.find(room, sender ?? SERVER, messageId);
+    if (room === undefined || first === undefined) return null;
+    return { epoch: room.epoch, seq: first.seq, duplicate: true, timestamp: first.at };
+  }
+
   #snapshotOf(roomId: string, atMost: number): Snapshot | null {
     const room = this.#rooms.find(roomId);
     if (room === undefined) return null;
@@ -198,9 +220,11 @@ function fill(columns: PageColumns["columns"], rows: Iterable<unknown>, maxBytes
     found.push(row);
   }
   if (backward) found.reverse();
-  for (const { seq, at, amends, type, sender, message_id, data } of found) {
-    columns.push(seq!, at!, amends!, type!, sender === SERVER ? null : sender!, message_id!, data!);
-  }
+  for (const row of found) pushEvent(columns, row);
+}
+
+function pushEvent(columns: EventColumns, { seq, at, amends, type, sender, message_id, data }: SqlRow): void {
+  columns.push(seq!, at!, amends!, type!, sender === SERVER ? null : sender!, message_id!, data!);
 }
 
 function toMap(rows: Iterable<unknown>, key: "user" | "room"): Map<string, number> {
