@@ -192,6 +192,12 @@ export class RawClient {
     return this.next((envelope) => envelope.type === "joined_room" || envelope.type === "error");
   }
 
+  /** Forgets what was received, so that a test may receive much. */
+  rewind(): void {
+    this.received.length = 0;
+    this.#taken = 0;
+  }
+
   /** The events (with a seq) of a room so far. */
   events(roomId?: string): Envelope[] {
     return this.received.filter(

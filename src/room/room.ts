@@ -72,6 +72,7 @@ export class Room {
   #bytesSinceTrim = 0;
   #trimmedAt: number;
   #appending = 0;
+  #pins = 0;
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
@@ -129,9 +130,18 @@ export class Room {
       this.#readers.size === 0 &&
       this.#waiting.size === 0 &&
       this.#appending === 0 &&
+      this.#pins === 0 &&
       this.members.count === 0 &&
       this.#filling === null
     );
+  }
+
+  /** Keeps the room in memory while somebody prepares to use it. Returns the way to let go, to be called once. */
+  pin(): () => void {
+    this.#pins++;
+    return () => {
+      this.#pins--;
+    };
   }
 
   // ---- writing

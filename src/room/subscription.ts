@@ -26,6 +26,8 @@ export class Subscription {
   /** Its place in the room's list of live readers; -1 when it is not live. Kept by the room. */
   liveIndex = -1;
   #reading = false;
+  /** Counts the seeks: a page asked for before one is not for this reader any more. */
+  #seeks = 0;
   #closed = false;
 
   constructor(room: Room, sink: Sink, seq: number) {
@@ -57,6 +59,7 @@ export class Subscription {
   /** Goes on from another place. */
   seek(seq: number): void {
     this.room.demote(this);
+    this.#seeks++;
     this.cursor = seq;
     this.epoch = this.room.epoch;
     this.rev = this.room.state.rev;
@@ -73,11 +76,12 @@ export class Subscription {
       const page = this.room.page({ epoch: this.epoch, seq: this.cursor }, STEP_EVENTS, STEP_BYTES);
       if (page instanceof Promise) {
         this.#reading = true;
+        const seeks = this.#seeks;
         page.then(
           (read) => {
             this.#reading = false;
             if (this.#closed) return;
-            this.#take(read);
+            if (seeks === this.#seeks) this.#take(read);
             this.pump();
           },
           (error: unknown) => {

@@ -7,9 +7,11 @@ export class Membership {
   readonly subscription: Subscription;
   readonly userId: string;
   /** The keys of state this connection set, as `family\nkey`. */
-  readonly owned = new Set<string>();
+  readonly owned: Set<string>;
 
-  constructor(room: Room, subscription: Subscription, user: { id: string; name: string }) {
+  /** @param owned what it set already, while it joined. */
+  constructor(room: Room, subscription: Subscription, user: { id: string; name: string }, owned: Set<string>) {
+    this.owned = owned;
     this.room = room;
     this.subscription = subscription;
     this.userId = user.id;
@@ -22,12 +24,17 @@ export class Membership {
   /** Stops reading, removes what the connection set, and ends the user's presence if it was the last connection. */
   end(reason: "left" | "dropped"): void {
     this.subscription.close();
-    for (const entry of this.owned) {
-      const [family, key] = entry.split("\n") as [string, string];
-      this.room.removeState(family, key);
-    }
-    this.owned.clear();
+    removeOwned(this.room, this.owned);
     this.room.members.leave(this.userId, reason);
     this.room.mark();
   }
+}
+
+/** Removes the state a connection set in a room. */
+export function removeOwned(room: Room, owned: Set<string>): void {
+  for (const entry of owned) {
+    const at = entry.indexOf("\n");
+    room.removeState(entry.slice(0, at), entry.slice(at + 1));
+  }
+  owned.clear();
 }

@@ -169,6 +169,23 @@ export class Router {
       }
       this.#limitRoom(session, address, namespace);
     }
+    const unpin = room?.pin();
+    try {
+      await this.#perform(session, envelope, address, definition, room, finish);
+    } finally {
+      unpin?.();
+    }
+  }
+
+  /** Runs a message's handler and does what it returns. */
+  async #perform(
+    session: Session,
+    envelope: Envelope,
+    address: RoomAddress | null,
+    definition: MessageDefinition,
+    room: Room | null,
+    finish: () => void,
+  ): Promise<void> {
     const fields = payloadFields(envelope.payload);
     let payload: unknown = fields;
     if (definition.payload !== undefined) {
