@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, setPriority } from "node:os";
 
 /** How urgent the measured processes are with `--urgent`, as `nice` counts. */
@@ -32,8 +32,15 @@ function prioritize(pid) {
   if (existsSync(`/proc/${pid}/autogroup`)) writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY));
 }
 
+/** How many files, and so connections, one process may have. */
+export function openFilesLimit() {
+  if (!existsSync("/proc/self/limits")) return Number.POSITIVE_INFINITY;
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
+  return hard === null ? Number.POSITIVE_INFINITY : Number(hard[1]);
+}
+
 /** What a reader of the figures needs to know of the machine. */
 export function describeMachine() {
   const [{ model }] = cpus();
-  return `${cpus().length} × ${model.trim()}, ${process.platform} ${release()}, Node ${process.version}`;
+  return `${cpus().length} × ${model.trim()}, ${process.platform} ${release().split("-")[0]}, Node ${process.version}`;
 }

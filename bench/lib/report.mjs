@@ -37,6 +37,7 @@ function section({ name, title, peers }) {
     "server CPU %",
     "load CPU %",
     "bytes/delivery",
+    "reads/delivery",
     "RSS MB",
     "runs",
   ];
@@ -47,7 +48,7 @@ function section({ name, title, peers }) {
 }
 
 function row({ title, runs, figures }, reference) {
-  if (figures === null) return [title, ...Array(10).fill("–"), String(runs), "–"];
+  if (figures === null) return [title, ...Array(11).fill("–"), String(runs), "–"];
   const ratio = (name) => (reference === null ? "–" : (figures[name] / reference[name]).toFixed(2));
   const isBound = figures.generatorCpuPct > GENERATOR_BUSY;
   return [
@@ -62,6 +63,7 @@ function row({ title, runs, figures }, reference) {
     figures.serverCpuPct.toFixed(0),
     figures.generatorCpuPct.toFixed(0),
     figures.bytesPerDelivery.toFixed(0),
+    figures.readsPerDelivery.toFixed(2),
     figures.rssMb.toFixed(0),
     String(runs),
   ];

@@ -15,6 +15,7 @@ export const STEAL_LIMIT = 5;
  * @property {number} othersCpuPct of one core: everything else on the machine
  * @property {number} stealPct
  * @property {number} bytesPerDelivery
+ * @property {number} readsPerDelivery below 1 when messages reach a reader joined
  * @property {number} rssMb
  */
 
@@ -36,6 +37,7 @@ export function figuresOf(window) {
     othersCpuPct: Math.max(0, window.busyS - window.serverCpuS - window.generatorCpuS) * perSecondPct,
     stealPct: window.allS === 0 ? 0 : (100 * window.stealS) / window.allS,
     bytesPerDelivery: window.bytes / deliveriesInWindow,
+    readsPerDelivery: window.reads / deliveriesInWindow,
     rssMb: window.rssKb / 1024,
   };
 }

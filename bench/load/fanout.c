@@ -342,7 +342,16 @@ static void connect_reader(Reader *reader) {
   while (!reader->is_ready) if (!read_once(reader)) fail("a reader was not let in");
 }
 
+/* A reader is a file: as many as the system lets us have. */
+static void allow_files(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static void connect_all(void) {
+  allow_files();
   all = calloc((size_t)readers, sizeof *all);
   poller = epoll_create1(0);
   for (int i = 0; i < readers; i++) {

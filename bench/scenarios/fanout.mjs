@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildYamabiko } from "../lib/build.mjs";
 import { chooseLoadGenerator, LoadGenerator } from "../lib/load-generator.mjs";
-import { canPin, describeMachine } from "../lib/machine.mjs";
+import { canPin, describeMachine, openFilesLimit } from "../lib/machine.mjs";
 import { pick } from "../lib/options.mjs";
 import { report } from "../lib/report.mjs";
 import { startServer } from "../lib/server-process.mjs";
@@ -28,6 +28,8 @@ const SCENARIOS = [
 ];
 
 const WARM_MS = 700;
+/** Files a server has open besides its connections, at most. */
+const SPARE_FILES = 200;
 /** How long after a window everything must have arrived, ms. */
 const DRAIN_MS = 10_000;
 /** How often a window is repeated because the host took time away. */
@@ -45,6 +47,12 @@ const cache = join(bench, ".cache");
 export async function runFanout(options) {
   const peers = pick(PEERS, options.peers);
   const scenarios = pick(SCENARIOS, options.scenarios);
+  const files = openFilesLimit();
+  if (options.readers + SPARE_FILES > files) {
+    throw new TypeError(
+      `${options.readers} readers need more open files than ${files}: raise the hard limit (ulimit -Hn)`,
+    );
+  }
   const dist = options.dist ?? buildYamabiko(cache);
   const generator = chooseLoadGenerator(cache, options.load);
   say(`${describeMachine()}; ${canPin ? "server on core 0, load on core 1" : "not pinned"}; load in ${generator.kind}`);
@@ -189,6 +197,7 @@ function describe({ peer, scenario, figures, faults }) {
     `${Math.round(figures.deliveriesPerSecond).toLocaleString("en").padStart(9)}/s`,
     `${figures.cpuUsPerDelivery.toFixed(2).padStart(6)} us`,
     `p99 ${figures.p99Ms.toFixed(1).padStart(6)} ms`,
+    `reads ${figures.readsPerDelivery.toFixed(2)}`,
     `server ${figures.serverCpuPct.toFixed(0).padStart(3)} %`,
     `load ${figures.generatorCpuPct.toFixed(0).padStart(3)} %`,
     `others ${figures.othersCpuPct.toFixed(0).padStart(3)} %`,
