@@ -3,16 +3,15 @@
  *
  *   node yamabiko.mjs memory:|sqlite DIST
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { endWithBenchmark } from "./lifetime.mjs";
 
 const [kind, dist] = process.argv.slice(2);
 const { createServer, defineNamespace } = await import(pathToFileURL(join(dist, "index.js")).href);
 
-const directory = kind === "sqlite" ? mkdtempSync(join(tmpdir(), "yamabiko-bench-")) : null;
+const directory = kind === "sqlite" ? makeDirectory() : null;
 
 const server = createServer({
   dev: true,
@@ -34,3 +33,10 @@ endWithBenchmark(async () => {
   await server.close();
   if (directory !== null) rmSync(directory, { recursive: true, force: true });
 });
+
+/** Beside the sources: the temporary directory of a machine may be memory, and a commit to that is no commit. */
+function makeDirectory() {
+  const cache = fileURLToPath(new URL("../.cache/", import.meta.url));
+  mkdirSync(cache, { recursive: true });
+  return mkdtempSync(join(cache, "log-"));
+}
