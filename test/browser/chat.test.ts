@@ -230,6 +230,11 @@ describe.skipIf(chromium === null || !isBuilt())(
       await ben.page.screenshot({ path: `${SHOTS}/chat-unread-line.png` });
       await ben.page.getByRole("button", { name: "30 new messages" }).click();
       await ben.room("archive").getByText("30 unread messages").waitFor({ state: "detached" });
+      await ben.composer.fill("many\nlines\n".repeat(8));
+      await aiko.say("Still at the end?");
+      await ben.sees("Still at the end?");
+      expect(await ben.page.getByRole("button", { name: /Jump to latest|new message/ }).count()).toBe(0);
+      await ben.composer.fill("");
       await aiko.turnTo("lobby");
       await ben.turnTo("lobby");
     });

@@ -33,6 +33,7 @@ export function useScroll(props: { first: number; newest: number; loadEarlier: (
   const content = useRef<HTMLDivElement>(null);
   const pinned = useRef(true);
   const fromEnd = useRef(0);
+  const lastTop = useRef(0);
   const shownFirst = useRef(first);
   const shownNewest = useRef(newest);
   const [atBottom, setAtBottom] = useState(true);
@@ -40,6 +41,7 @@ export function useScroll(props: { first: number; newest: number; loadEarlier: (
 
   const note = useCallback((element: HTMLDivElement) => {
     fromEnd.current = element.scrollHeight - element.scrollTop;
+    lastTop.current = element.scrollTop;
   }, []);
 
   useLayoutEffect(() => {
@@ -74,8 +76,11 @@ export function useScroll(props: { first: number; newest: number; loadEarlier: (
   const onScroll = useCallback(() => {
     const element = scroller.current;
     if (element === null) return;
+    // Only a reader leaves the end: a window or composer that grew moves the end away, but scrolls nothing up.
+    const stayed = pinned.current && element.scrollTop >= lastTop.current;
+    if (stayed) element.scrollTop = element.scrollHeight;
     note(element);
-    const near = fromEnd.current - element.clientHeight < NEAR_END;
+    const near = stayed || fromEnd.current - element.clientHeight < NEAR_END;
     if (pinned.current && !near) setLeftAt(shownNewest.current);
     pinned.current = near;
     setAtBottom(near);
