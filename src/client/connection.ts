@@ -29,6 +29,8 @@ export interface Welcome {
   limits: { messageBytes: number; rooms: number };
   /** When the token expires by the server's clock, ms since 1970. */
   expiresAt?: number;
+  /** With it, a guest is the same user when it comes again (AUTH-5). */
+  guestToken?: string;
 }
 
 /** What a connection tells its client. */
@@ -78,6 +80,7 @@ export class Connection {
   #authId: string | null = null;
   #authError: YamabikoError | null = null;
   #tokenRetried = false;
+  #guestToken: string | null = null;
   #comeBackInMs: number | null = null;
   #stopWake: (() => void) | null = null;
 
@@ -185,7 +188,7 @@ export class Connection {
     let given: string | null | undefined;
     let error: YamabikoError | undefined;
     try {
-      given = (await (typeof token === "function" ? token() : token)) ?? null;
+      given = (await (typeof token === "function" ? token() : token)) ?? this.#guestToken;
     } catch (cause) {
       error = new YamabikoError("unavailable", "The token could not be had.", { cause });
     }
@@ -225,6 +228,7 @@ export class Connection {
     this.#timer?.cancel();
     this.#welcomedAt = clock.monotonic();
     this.#tokenRetried = false;
+    this.#guestToken = welcome.guestToken ?? null;
     this.#heartbeat?.stop();
     this.#heartbeat = new Heartbeat({
       clock,
@@ -267,7 +271,9 @@ export class Connection {
 
   /** The link failed. `soon`: it had been silent for long already, so the first attempt need not wait. */
   #lost(code: number, reason: string, soon = false): void {
-    const renew = code === CLOSE.unauthenticated && typeof this.#settings.token === "function";
+    const renew =
+      code === CLOSE.unauthenticated && (typeof this.#settings.token === "function" || this.#guestToken !== null);
+    if (renew) this.#guestToken = null;
     const again = mayReconnect(code) || (renew && !this.#tokenRetried);
     if (renew) this.#tokenRetried = true;
     this.#end(code, reason, again, soon);

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { dirname } from "node:path";
 import { createAccess } from "../auth/access.ts";
 import { loadDevSecret } from "../auth/dev.ts";
+import { createGuestTokens } from "../auth/guests.ts";
 import type { VerifyToken } from "../auth/identity.ts";
 import { createTokenVerifier } from "../auth/jwt.ts";
 import { createTickets } from "../auth/tickets.ts";
@@ -59,7 +60,7 @@ export interface YamabikoServer {
  */
 export function createServer(options: ServerOptions = {}): YamabikoServer {
   const { dev = false, clock = systemClock, heartbeatMs = 30_000 } = options;
-  const guests = options.guests ?? dev;
+  const letGuestsIn = options.guests ?? dev;
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });
   const registry = createRegistry({ process: true });
@@ -69,11 +70,12 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const namespaces = collectNamespaces(options);
   const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
   const verifyToken = chooseVerifier(options, devSecret, clock, logger);
-  if (verifyToken === null && !guests) {
+  if (verifyToken === null && !letGuestsIn) {
     throw new TypeError(
       "There is no key to check tokens with. Set YAMABIKO_JWT_SECRET, YAMABIKO_JWT_PUBLIC_KEY or YAMABIKO_JWKS_URL (option `auth`), or start with --dev on your own machine.",
     );
   }
+  const guests = letGuestsIn ? createGuestTokens(devSecret ?? sharedSecret(options)) : null;
   const can = createAccess({
     namespaces: namespaces.values(),
     rule: options.access,
@@ -240,6 +242,11 @@ function collectNamespaces(options: ServerOptions): ReadonlyMap<string, Namespac
 function hasKey({ auth }: ServerOptions): boolean {
   if (typeof auth === "function") return true;
   return auth?.secret !== undefined || auth?.publicKey !== undefined || auth?.jwksUrl !== undefined;
+}
+
+/** The secret of tokens, where there is one. */
+function sharedSecret({ auth }: ServerOptions): string | undefined {
+  return typeof auth === "function" ? undefined : auth?.secret;
 }
 
 function chooseVerifier(

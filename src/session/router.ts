@@ -1,3 +1,4 @@
+import type { AppendResult } from "../log/log.ts";
 import {
   type Envelope,
   formatCursor,
@@ -89,12 +90,12 @@ export class Router {
 
   /** @throws {YamabikoError} `unauthenticated` where guests are not allowed. */
   #welcomeGuest(session: Session, envelope: Envelope): void {
-    if (!this.services.guests) {
+    if (this.services.guests === null) {
       throw new YamabikoError("unauthenticated", "Say who you are first.", {
         remedy: 'Send {"type": "authenticate", "payload": {"token": "…"}} as the first message.',
       });
     }
-    session.identify(null, envelope.messageId);
+    session.becomeGuest(this.services.guests, undefined, envelope.messageId);
   }
 
   /** Forgets rates nobody uses. */
@@ -194,10 +195,20 @@ export class Router {
     }
     const context = new HandlerContext(session, this.services, envelope, address, room);
     for (let attempt = 1; ; attempt++) {
-      const returned = definition.handle(context, payload);
-      const result: HandlerResult = returned instanceof Promise ? await returned : returned;
+      let result: HandlerResult;
+      try {
+        const returned = definition.handle(context, payload);
+        result = returned instanceof Promise ? await returned : returned;
+      } catch (error) {
+        const isFinal = error instanceof YamabikoError && !error.retryable;
+        const first = isFinal ? await findFirst(room, session, envelope, definition) : null;
+        if (first === null) throw error;
+        session.ack(envelope.messageId, savedAs(first));
+        return;
+      }
       if (result === undefined || result === null || !isDraft(result)) {
-        session.ack(envelope.messageId, (result ?? {}) as JsonObject);
+        const first = mayRepeat(envelope, definition) ? await findFirst(room, session, envelope, definition) : null;
+        session.ack(envelope.messageId, first === null ? ((result ?? {}) as JsonObject) : savedAs(first));
         return;
       }
       const { amend, expect } = result.options;
@@ -205,14 +216,7 @@ export class Router {
       // A plain append has its place in the order now. An amendment may have to be asked for again, so the next waits.
       if (amend === undefined) finish();
       try {
-        const { epoch, seq, duplicate } = await publishing;
-        session.ack(envelope.messageId, {
-          savedId: formatCursor(epoch, seq),
-          seq,
-          epoch,
-          duplicate,
-          ...result.options.ack,
-        });
+        session.ack(envelope.messageId, { ...savedAs(await publishing), ...result.options.ack });
         return;
       } catch (error) {
         const isRace =
@@ -277,6 +281,29 @@ function payloadFields(payload: unknown): JsonObject {
 
 function isDraft(result: Draft | JsonObject): result is Draft {
   return result.kind === "draft" && "options" in result;
+}
+
+/** Whether a message that does nothing now may have become an event when it came before. */
+function mayRepeat(envelope: Envelope, definition: MessageDefinition): boolean {
+  return envelope.messageId !== undefined && definition.right !== "read";
+}
+
+/**
+ * What became of this message when it came before: its effect may be the very reason why it now does nothing, and others
+ * may have made it impossible since (ACK-3).
+ */
+async function findFirst(
+  room: Room | null,
+  session: Session,
+  envelope: Envelope,
+  definition: MessageDefinition,
+): Promise<AppendResult | null> {
+  if (room === null || !mayRepeat(envelope, definition)) return null;
+  return room.find(session.user!.id, envelope.messageId!);
+}
+
+function savedAs({ epoch, seq, duplicate }: AppendResult): JsonObject {
+  return { savedId: formatCursor(epoch, seq), seq, epoch, duplicate };
 }
 
 function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Draft) {

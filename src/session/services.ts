@@ -1,3 +1,4 @@
+import type { GuestTokens } from "../auth/guests.ts";
 import type { VerifyToken } from "../auth/identity.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, RoomAddress } from "../protocol/index.ts";
@@ -16,8 +17,8 @@ export interface Services {
   readonly can: Can;
   /** Null when the server takes no tokens. */
   readonly verifyToken: VerifyToken | null;
-  /** Whether clients without a token are let in. */
-  readonly guests: boolean;
+  /** How clients without a token are let in; null when they are not. */
+  readonly guests: GuestTokens | null;
   /** The room of messages that name none, which every connection joins by itself; null for none. */
   readonly defaultRoom: RoomAddress | null;
   /** How long a connection may be silent before it is asked for a sign of life, ms. */

@@ -1,3 +1,4 @@
+import type { GuestTokens } from "../auth/guests.ts";
 import type { Identity } from "../auth/identity.ts";
 import { isoTime } from "../codec/json.ts";
 import type { CloseReason } from "../observe/observer.ts";
@@ -228,27 +229,28 @@ export class Session {
    * token is refused with `access_denied` and ends the connection with 4403 (AUTH-2).
    * @param messageId of the message that said so, for the answer when it is refused.
    */
-  identify(identity: Identity | null, messageId?: string): void {
-    if (identity === null) this.#welcome({ id: `guest-${this.id}`, name: "Guest", guest: true, claims: {} }, messageId);
-    else {
-      const { id, name, claims } = identity;
-      const user: User = { id, name, guest: false, claims };
-      if (this.#user === null) {
-        this.#expiresAt = identity.expiresAt;
-        this.#welcome(user, messageId);
-        return;
-      }
-      if (this.#user.id !== id) {
-        this.refuse(messageId, new YamabikoError("access_denied", "This connection belongs to another user."));
-        this.close("forbidden", "another user's token");
-        return;
-      }
-      this.#user = user;
-      this.#expiresAt = identity.expiresAt;
-    }
+  identify({ id, name, claims, expiresAt }: Identity, messageId?: string): void {
+    this.#become({ id, name, guest: false, claims }, expiresAt, null, messageId);
   }
 
-  #welcome(user: User, messageId: string | undefined): void {
+  /** The client has no token: it is a guest, a new one or the one its guest token names (AUTH-5). */
+  becomeGuest(guests: GuestTokens, known?: { id: string; token: string }, messageId?: string): void {
+    const { id, token } = known ?? guests.issue();
+    this.#become({ id, name: "Guest", guest: true, claims: {} }, null, token, messageId);
+  }
+
+  #become(user: User, expiresAt: number | null, guestToken: string | null, messageId: string | undefined): void {
+    if (this.#user !== null && this.#user.id !== user.id) {
+      this.refuse(messageId, new YamabikoError("access_denied", "This connection belongs to another user."));
+      this.close("forbidden", "another user's token");
+      return;
+    }
+    this.#expiresAt = expiresAt;
+    if (this.#user === null) this.#welcome(user, guestToken, messageId);
+    else this.#user = user;
+  }
+
+  #welcome(user: User, guestToken: string | null, messageId: string | undefined): void {
     const refusal = this.#sessions.admit(this, user);
     if (refusal !== null) {
       this.refuse(messageId, refusal);
@@ -266,6 +268,7 @@ export class Session {
       heartbeatMs,
       limits: { messageBytes: limits.messageBytes, rooms: limits.roomsPerConnection },
       ...(this.#expiresAt === null ? {} : { expiresAt: this.#expiresAt }),
+      ...(guestToken === null ? {} : { guestToken }),
     });
     this.#router.welcomed(this);
   }

@@ -113,7 +113,7 @@ export class Sessions {
     const now = clock.monotonic();
     for (const session of this.#unknown) {
       const age = now - session.openedAt;
-      if (guests && age >= GUEST_MS && !session.isAuthenticating) session.identify(null);
+      if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.becomeGuest(guests);
       else if (age >= limits.authenticateMs) session.close("unauthenticated", "no token in time");
     }
   }

@@ -9,12 +9,18 @@ import type { Session } from "../session.ts";
 export async function handleAuthenticate(session: Session, envelope: Envelope, services: Services): Promise<void> {
   const isFirst = session.user === null;
   try {
+    const token = tokenOf(envelope.payload);
+    const guestId = services.guests?.verify(token) ?? null;
+    if (guestId !== null) {
+      session.becomeGuest(services.guests!, { id: guestId, token }, envelope.messageId);
+      if (!session.isEnded) session.ack(envelope.messageId, {});
+      return;
+    }
     if (services.verifyToken === null) {
       throw new YamabikoError("unauthenticated", "This server takes no tokens.", {
         remedy: "Leave out `authenticate`, or start the server with a key.",
       });
     }
-    const token = tokenOf(envelope.payload);
     const identity = await services.verifyToken(token);
     if (session.isEnded) return;
     session.identify(identity, envelope.messageId);
