@@ -67,7 +67,10 @@ describe("who", () => {
   it("AUTH-2: a first authenticate is answered by welcome and, with a messageId, by an ack", async () => {
     await begin();
     const client = await RawClient.open(server);
-    expect(await client.ask("authenticate", { token: await token("ada") }, "first")).toMatchObject({ success: true, expiresAt: expect.any(Number) });
+    expect(await client.ask("authenticate", { token: await token("ada") }, "first")).toMatchObject({
+      success: true,
+      expiresAt: expect.any(Number),
+    });
     expect(client.received.map(({ type }) => type)).toEqual(["welcome", "ack"]);
   });
 
@@ -75,8 +78,9 @@ describe("who", () => {
     await begin();
     const client = await bearer("ada", { expiresInMs: 60_000 });
     await client.join("room");
-    expect(await client.ask("authenticate", { token: await token("ada", { expiresInMs: 600_000 }) })).toEqual({
+    expect(await client.ask("authenticate", { token: await token("ada", { expiresInMs: 600_000 }) })).toMatchObject({
       success: true,
+      expiresAt: expect.any(Number),
     });
     await clock.advance(90_000);
     client.send("ping", {});
@@ -90,7 +94,7 @@ describe("who", () => {
     const client = await bearer("ada");
     const { success, error } = await client.ask("authenticate", { token: "bad" });
     expect([success, error?.code]).toEqual([false, "unauthenticated"]);
-    expect(await client.ask("ping", {})).toMatchObject({ success: true, expiresAt: expect.any(Number) });
+    expect(await client.ask("ping", {})).toEqual({ success: true });
   });
 
   it("AUTH-2, ACK-1: another user's token is refused with access_denied, once, and closes with 4403", async () => {
@@ -214,7 +218,7 @@ describe("who", () => {
     expect(ada.closeCode).toBeNull();
     await clock.advance(5_000);
     expect((await ada.closed).code).toBe(CLOSE_CODES.unauthenticated.code);
-    expect(await ben.ask("ping", {})).toMatchObject({ success: true, expiresAt: expect.any(Number) });
+    expect(await ben.ask("ping", {})).toEqual({ success: true });
     expect(server.connections).toBe(1);
   });
 
