@@ -17,10 +17,12 @@ const CONTENT_BYTES = 3_900;
 const EVENTS = Math.ceil(TOTAL_BYTES / CONTENT_BYTES);
 const IN_FLIGHT = 64;
 const ROOM = "chat:busy";
+/** Runs of each kind; the least that any of them needed is compared, so that a busy moment of the machine is not. */
+const ROUNDS = IS_FULL ? 2 : 1;
 const SAMPLES = IS_FULL ? 200 : 40;
 /** What one reader that does not read may cost the server. */
 const ALLOWED_BYTES = 8 * MEGABYTE;
-const TIMEOUT_MS = IS_FULL ? 900_000 : 240_000;
+const TIMEOUT_MS = IS_FULL ? 1_800_000 : 240_000;
 /** A reader that does not read answers no ping of the server; what it sends shows that it lives. */
 const SIGN_OF_LIFE_MS = 5_000;
 
@@ -74,7 +76,8 @@ class StallingReader {
   }
 }
 
-interface Run {
+/** What a run is compared by. */
+interface Figures {
   /** The most that was held after a collection, bytes. */
   readonly held: number;
   readonly rss: number;
@@ -82,6 +85,9 @@ interface Run {
   /** Of all deliveries to the two readers that read, ms. */
   readonly p50: number;
   readonly p99: number;
+}
+
+interface Run extends Figures {
   readonly seconds: number;
   /** How long the stalled reader took for everything, once it read again, s. */
   readonly catchUpSeconds: number;
@@ -91,6 +97,15 @@ interface Run {
 
 function quantile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / MEGABYTE).toFixed(1)} MB`;
+}
+
+function describeRun({ held, rss, peakRss, p50, p99, seconds }: Run): string {
+  const memory = `held ${megabytes(held)}, RSS ${megabytes(rss)}, peak RSS ${megabytes(peakRss)}`;
+  return `${memory}, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${seconds.toFixed(1)} s`;
 }
 
 /** How many readers of the server are not live, by its own metrics. */
@@ -198,22 +213,34 @@ describe("a reader that stops reading", () => {
   it(
     `RES-5: costs the server little while its room gets ${TOTAL_BYTES / MEGABYTE} MB, and gets everything later`,
     async () => {
-      const without = await run(bundle, false);
-      const with1 = await run(bundle, true);
-      const megabytes = (bytes: number): string => (bytes / MEGABYTE).toFixed(1);
-      const line = (name: string, { held, rss, peakRss, p50, p99, seconds }: Run): string =>
-        `${name}: held ${megabytes(held)} MB, RSS ${megabytes(rss)} MB, peak RSS ${megabytes(peakRss)} MB, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${seconds.toFixed(1)} s`;
+      const without: Run[] = [];
+      const stalled: Run[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        without.push(await run(bundle, false));
+        stalled.push(await run(bundle, true));
+      }
+      const least = (runs: readonly Run[], of: keyof Figures): number => Math.min(...runs.map((run) => run[of]));
+      const more = (of: keyof Figures): number => least(stalled, of) - least(without, of);
       console.info(
-        `stalled reader, ${EVENTS} events, ${TOTAL_BYTES / MEGABYTE} MB\n  ${line("without", without)}\n  ${line("with   ", with1)}\n  difference: held ${megabytes(with1.held - without.held)} MB, RSS ${megabytes(with1.rss - without.rss)} MB, peak RSS ${megabytes(with1.peakRss - without.peakRss)} MB; caught up in ${with1.catchUpSeconds.toFixed(1)} s`,
+        [
+          `stalled reader, ${EVENTS} events, ${TOTAL_BYTES / MEGABYTE} MB`,
+          ...without.map((run) => `  without: ${describeRun(run)}`),
+          ...stalled.map((run) => `  with:    ${describeRun(run)}, caught up in ${run.catchUpSeconds.toFixed(1)} s`),
+          `  more: held ${megabytes(more("held"))}, RSS ${megabytes(more("rss"))}, peak RSS ${megabytes(more("peakRss"))}`,
+        ].join("\n"),
       );
-      expect(without.violations).toEqual([]);
-      expect(with1.violations).toEqual([]);
-      expect(without.delivered).toBe(3 * EVENTS);
-      expect(with1.delivered).toBe(4 * EVENTS);
-      expect(with1.held - without.held).toBeLessThan(ALLOWED_BYTES);
+      for (const { violations, delivered } of without) {
+        expect(violations).toEqual([]);
+        expect(delivered).toBe(3 * EVENTS);
+      }
+      for (const { violations, delivered } of stalled) {
+        expect(violations).toEqual([]);
+        expect(delivered).toBe(4 * EVENTS);
+      }
+      expect(more("held")).toBeLessThan(ALLOWED_BYTES);
       if (IS_FULL) {
-        expect(with1.rss - without.rss).toBeLessThan(ALLOWED_BYTES);
-        expect(with1.p99).toBeLessThan(2 * without.p99 + 20);
+        expect(more("peakRss")).toBeLessThan(ALLOWED_BYTES);
+        expect(least(stalled, "p99")).toBeLessThan(2 * least(without, "p99") + 20);
       }
     },
     TIMEOUT_MS,
