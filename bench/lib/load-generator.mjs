@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -92,6 +92,8 @@ export class LoadGenerator {
     } catch (error) {
       await generator.stop();
       throw error;
+    } finally {
+      rmSync(planFile, { force: true });
     }
   }
 

@@ -68,8 +68,11 @@ static uint64_t sent_at[RING];
 
 /* Counted over the whole life of the process; a window is a difference. */
 static struct {
-  uint64_t deliveries, bytes, reads, missing, repeated, corrupt, acks, others;
+  uint64_t deliveries, bytes, reads, missing, repeated, corrupt, acks;
 } count;
+
+/* The beginning of the last complaint of the server. */
+static char complaint[200];
 
 /* The window being measured: numbers from `first` to before `end`. */
 static struct {
@@ -89,6 +92,7 @@ static void fail(const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
+  for (char *at = message; *at != 0; at++) if (*at == '"' || *at == '\\' || (unsigned char)*at < ' ') *at = '\'';
   printf("{\"error\":\"%s\"}\n", message);
   fflush(stdout);
   exit(1);
@@ -249,7 +253,9 @@ static void on_message(Reader *reader, const uint8_t *bytes, size_t length, uint
   if (starts_with(bytes, length, delivery)) on_delivery(reader, bytes, length, now);
   else if (ack.length > 0 && starts_with(bytes, length, ack)) count.acks++;
   else if (!reader->is_ready && starts_with(bytes, length, ready)) reader->is_ready = true;
-  else count.others++;
+  else if (memmem(bytes, length, "error", 5) != NULL) {
+    snprintf(complaint, sizeof complaint, "%.*s", (int)length, (const char *)bytes);
+  }
 }
 
 /* Parses whole frames; returns how many bytes were used. */
@@ -313,7 +319,7 @@ static bool read_once(Reader *reader) {
 static void connect_reader(Reader *reader) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  struct timeval patience = {10, 0};
+  struct timeval patience = {5, 0};
   int on = 1;
   reader->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (reader->fd < 0) fail("no more sockets: raise ulimit -n above %d", readers);
@@ -339,7 +345,7 @@ static void connect_reader(Reader *reader) {
     write_all(reader->fd, frame, write_frame(frame, 1, hello.bytes, hello.length));
   }
   if (ready.length == 0) reader->is_ready = true;
-  while (!reader->is_ready) if (!read_once(reader)) fail("a reader was not let in");
+  while (!reader->is_ready) if (!read_once(reader)) fail("a reader was not let in; it said: %s", complaint);
 }
 
 /* A reader is a file: as many as the system lets us have. */

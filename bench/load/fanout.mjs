@@ -14,7 +14,7 @@ const SAMPLE_EVERY = 8;
 /** How many readers connect at once. */
 const CONNECTING = 32;
 /** How long a reader may take to be let in, ms. */
-const LET_IN_MS = 10_000;
+const LET_IN_MS = 5_000;
 const SETTLE_MS = 300;
 /** Jiffies of /proc, per second. */
 const HERTZ = 100;
@@ -31,6 +31,8 @@ const needed = delivery.length + DIGITS + tail.length;
 
 let nextNumber = 0;
 let completed = 0;
+/** The beginning of the last complaint of the server. */
+let complaint = "";
 /** By number, from `completed` on: how many readers still lack it, and when it was sent. */
 const lacking = new Map();
 const sentAt = new Map();
@@ -118,6 +120,10 @@ class Reader {
     if (startsWith(bytes, start, end, delivery)) this.#onDelivery(bytes, start, end, now);
     else if (ack.length > 0 && startsWith(bytes, start, end, ack)) count.acks++;
     else if (!this.#isReady && startsWith(bytes, start, end, ready)) this.#enter();
+    else {
+      const text = bytes.toString("latin1", start, Math.min(end, start + 200));
+      if (text.includes("error")) complaint = text;
+    }
   }
 
   #onDelivery(bytes, start, end, now) {
@@ -291,7 +297,7 @@ async function connectAll() {
   const all = [];
   const connectOne = (index) =>
     new Promise((resolve) => {
-      const timer = setTimeout(() => fail("a reader was not let in"), LET_IN_MS);
+      const timer = setTimeout(() => fail(`a reader was not let in; it said: ${complaint}`), LET_IN_MS);
       all[index] = new Reader(index, () => {
         clearTimeout(timer);
         resolve();
