@@ -21,6 +21,8 @@ export interface Envelope {
 }
 
 const TYPE = /^[A-Za-z0-9_.:-]{1,64}$/;
+/** Anything but the control characters U+0000 to U+001F and U+007F. */
+const MESSAGE_ID = /^[ -~\u0080-\uffff]{1,128}$/;
 const KNOWN: ReadonlySet<string> = new Set(["type", "payload", "timestamp", "messageId", "roomId", "seq"]);
 
 /**
@@ -38,8 +40,11 @@ export function toEnvelope(value: unknown): Envelope {
   if (typeof type !== "string" || !TYPE.test(type)) {
     throw new YamabikoError("invalid_message", "`type` must be 1 to 64 characters of A-Z a-z 0-9 _ . : -");
   }
-  if (messageId !== undefined && (typeof messageId !== "string" || messageId.length < 1 || messageId.length > 128)) {
-    throw new YamabikoError("invalid_message", "`messageId` must be a string of 1 to 128 characters.");
+  if (messageId !== undefined && (typeof messageId !== "string" || !MESSAGE_ID.test(messageId))) {
+    throw new YamabikoError(
+      "invalid_message",
+      "`messageId` must be a string of 1 to 128 characters, none of them control characters.",
+    );
   }
   const envelope: Envelope = { type, payload: fields.payload };
   if (!Object.hasOwn(fields, "payload")) {
@@ -56,5 +61,5 @@ export function toEnvelope(value: unknown): Envelope {
 export function messageIdOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const id = (value as Record<string, unknown>).messageId;
-  return typeof id === "string" && id.length >= 1 && id.length <= 128 ? id : undefined;
+  return typeof id === "string" && MESSAGE_ID.test(id) ? id : undefined;
 }
