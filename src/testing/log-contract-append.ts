@@ -189,6 +189,44 @@ export function appendContract(on: LogSubject): void {
     }
   });
 
+  describe("find", () => {
+    it("tells the first result of a messageId", async () => {
+      await on.say("a");
+      const first = await on.say("b", "m-1");
+      expect(await on.log.find(on.room, on.user, "m-1")).toEqual({ ...first, duplicate: true });
+      await on.say("c", "m-1");
+      expect(await on.log.find(on.room, on.user, "m-1")).toEqual({ ...first, duplicate: true });
+    });
+
+    it("is null for what was never appended", async () => {
+      expect(await on.log.find(on.room, on.user, "m-1")).toBeNull();
+      await on.say("a", "m-1");
+      expect(await on.log.find(on.room, on.user, "m-2")).toBeNull();
+      expect(await on.log.find(on.room, `${on.user}2`, "m-1")).toBeNull();
+      expect(await on.log.find(on.room, null, "m-1")).toBeNull();
+      expect(await on.log.find(on.other, on.user, "m-1")).toBeNull();
+      await expect(
+        on.log.append(on.room, on.user, "m-3", { type: "said", data: "1" }, { expect: 9 }),
+      ).rejects.toMatchObject({ code: "conflict" });
+      expect(await on.log.find(on.room, on.user, "m-3")).toBeNull();
+    });
+
+    it("knows the server's own messageIds from those of users", async () => {
+      const senders = [null, "", "0", on.user];
+      for (const sender of senders) await on.log.append(on.room, sender, "m-1", { type: "said", data: "1" });
+      for (const [index, sender] of senders.entries()) {
+        expect(await on.log.find(on.room, sender, "m-1")).toMatchObject({ seq: index + 1 });
+      }
+    });
+
+    it("still knows it when its event was trimmed", async () => {
+      const first = await on.say("a", "m-1");
+      await on.log.trim(on.room, { maxEvents: 0 });
+      if (on.traits.durable) await on.reopen();
+      expect(await on.log.find(on.room, on.user, "m-1")).toEqual({ ...first, duplicate: true });
+    });
+  });
+
   describe("expect", () => {
     it("appends when the head is that seq", async () => {
       const append = (expected: number) =>
@@ -250,6 +288,55 @@ export function appendContract(on: LogSubject): void {
           await expect(append).rejects.toMatchObject({ code: "conflict" });
         }
       }
+    });
+
+    it("replaces several payloads in one commit; the event says which came first", async () => {
+      await on.fill(4);
+      const amend = [
+        { seq: 3, expectData: "3", data: '"drei"' },
+        { seq: 1, expectData: "1", data: '"eins"' },
+      ];
+      expect(await on.log.append(on.room, on.user, null, edited, { amend })).toMatchObject({ seq: 5 });
+      const { events } = await on.log.read(on.room, 0, 10);
+      expect(events.map((event) => event.data)).toEqual(['"eins"', "2", '"drei"', "4", "{}"]);
+      expect(events.map((event) => event.amends)).toEqual([null, null, null, null, 3]);
+    });
+
+    it("replaces all or nothing", async () => {
+      await on.fill(3);
+      const [first, second] = [1, 2].map((seq) => ({ seq, expectData: `${seq}`, data: '"new"' }));
+      for (const amend of [
+        [first!, { seq: 2, expectData: "3", data: '"new"' }],
+        [{ seq: 2, expectData: "3", data: '"new"' }, first!],
+        [first!, second!, { seq: 9, expectData: "9", data: "9" }],
+      ]) {
+        const append = on.log.append(on.room, on.user, "m", edited, { amend });
+        await expect(append).rejects.toMatchObject({ code: "conflict" });
+      }
+      expect(await on.log.read(on.room, 0, 10)).toMatchObject({
+        head: 3,
+        events: [{ data: "1" }, { data: "2" }, { data: "3" }],
+      });
+      expect(await on.log.find(on.room, on.user, "m")).toBeNull();
+    });
+
+    it("is a conflict when it names one event twice", async () => {
+      await on.say("a");
+      for (const expectData of ['"a"', '"b"']) {
+        const amend = [
+          { seq: 1, expectData: '"a"', data: '"b"' },
+          { seq: 1, expectData, data: '"c"' },
+        ];
+        const append = on.log.append(on.room, on.user, null, edited, { amend });
+        await expect(append).rejects.toMatchObject({ code: "conflict" });
+      }
+      expect((await on.event(1)).data).toBe('"a"');
+    });
+
+    it("of nothing is none", async () => {
+      await on.say("a");
+      await on.log.append(on.room, on.user, null, edited, { amend: [] });
+      expect((await on.event(2)).amends).toBeNull();
     });
 
     it("takes turns: each sees what the one before wrote", async () => {

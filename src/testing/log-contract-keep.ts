@@ -71,6 +71,84 @@ export function keepContract(on: LogSubject): void {
     });
   });
 
+  describe("amendments", () => {
+    /** Appends an event of a type that amends the events at `seqs`. */
+    async function amend(type: string, ...seqs: number[]): Promise<void> {
+      const amendments = await Promise.all(
+        seqs.map(async (seq) => {
+          const { data } = await on.event(seq);
+          return { seq, expectData: data, data: `${data} ` };
+        }),
+      );
+      await on.log.append(on.room, on.user, null, { type, data: JSON.stringify(type) }, { amend: amendments });
+    }
+
+    async function seqsOf(seq: number, type: string, limit: number): Promise<number[]> {
+      return (await on.log.amendments(on.room, seq, type, limit)).map((event) => event.seq);
+    }
+
+    it("are the events of a type that amended this one, newest first, at most `limit`", async () => {
+      await on.fill(2);
+      await amend("edited", 1); // 3
+      await amend("liked", 1);
+      await amend("edited", 2); // 5
+      await amend("edited", 1);
+      await amend("liked", 1);
+      expect(await seqsOf(1, "edited", 10)).toEqual([6, 3]);
+      expect(await seqsOf(1, "edited", 1)).toEqual([6]);
+      expect(await seqsOf(1, "liked", Infinity)).toEqual([7, 4]);
+      expect(await seqsOf(2, "edited", 10)).toEqual([5]);
+      expect(await seqsOf(1, "edited", 0)).toEqual([]);
+      expect(await on.log.amendments(on.room, 1, "edited", 1)).toEqual([await on.event(6)]);
+      if (on.traits.durable) {
+        await on.reopen();
+        expect(await seqsOf(1, "edited", 10)).toEqual([6, 3]);
+      }
+    });
+
+    it("are those that name it first", async () => {
+      await on.fill(2);
+      await amend("edited", 2, 1);
+      expect(await seqsOf(2, "edited", 10)).toEqual([3]);
+      expect(await seqsOf(1, "edited", 10)).toEqual([]);
+    });
+
+    it("show their payload as it is now", async () => {
+      await on.fill(1);
+      await amend("edited", 1);
+      await amend("edited", 1, 2);
+      expect((await on.log.amendments(on.room, 1, "edited", 10)).map((event) => event.data)).toEqual([
+        '"edited"',
+        '"edited" ',
+      ]);
+    });
+
+    it("are none where nothing was amended, or it is another room", async () => {
+      await on.fill(1);
+      await amend("edited", 1);
+      expect(await seqsOf(2, "edited", 10)).toEqual([]);
+      expect(await seqsOf(1, "", 10)).toEqual([]);
+      expect(await on.log.amendments(on.other, 1, "edited", 10)).toEqual([]);
+    });
+
+    it("are not those that were trimmed", async () => {
+      await on.fill(1);
+      await on.log.append(
+        on.room,
+        on.user,
+        "m-1",
+        { type: "edited", data: "1" },
+        { amend: [{ seq: 1, expectData: "1", data: "2" }] },
+      );
+      await amend("edited", 1);
+      await on.log.trim(on.room, { maxEvents: 1 });
+      expect(await seqsOf(1, "edited", 10)).toEqual([3]);
+      expect(await seqsOf(1, "", 10)).toEqual([]);
+      await on.log.trim(on.room, { maxEvents: 0 });
+      expect(await seqsOf(1, "edited", 10)).toEqual([]);
+    });
+  });
+
   describe("heads", () => {
     it("answers for many rooms at once", async () => {
       const { epoch } = await on.say("a");
