@@ -112,10 +112,20 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
     });
 
     const run = async (definition: MessageDefinition, context: Context, payload: unknown): Promise<JsonObject> => {
+      const findFirst = async () =>
+        context.messageId === null || context.roomId === "" || definition.right === "read"
+          ? null
+          : roomOf(context.roomId).find(user.id, context.messageId);
       for (let runs = 1; ; runs += 1) {
-        const result: HandlerResult = await definition.handle(context, payload);
-        if (result === undefined) return { success: true };
-        if (!isDraft(result)) return { success: true, ...result };
+        let result: HandlerResult;
+        try {
+          result = await definition.handle(context, payload);
+        } catch (error) {
+          const first = error instanceof YamabikoError && !error.retryable ? await findFirst() : null;
+          if (first === null) throw error;
+          return { success: true, ...first };
+        }
+        if (result === undefined || !isDraft(result)) return { success: true, ...((await findFirst()) ?? result) };
         const appended = await roomOf(context.roomId).append(user.id, context.messageId, result);
         if (appended !== "amended meanwhile") return { success: true, ...appended, ...result.options.ack };
         if (runs === MAX_RUNS) throw new YamabikoError("conflict", "The event changed too often.");

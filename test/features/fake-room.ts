@@ -80,13 +80,15 @@ export class FakeRoom implements RoomView {
     this.#log = this.#log.filter((event) => event.seq > seq);
   }
 
+  /** Removes one event and leaves a hole, as no log does: for a reader that must not count on it. */
+  remove(seq: number): void {
+    this.#log = this.#log.filter((event) => event.seq !== seq);
+  }
+
   /** Appends a draft. Says so, and changes nothing, when the event to amend is no longer what it was. */
   async append(sender: string, messageId: string | null, draft: Draft): Promise<Appended | "amended meanwhile"> {
     await this.#latency();
-    const first =
-      messageId === null
-        ? undefined
-        : this.#log.find((event) => event.sender === sender && event.messageId === messageId);
+    const first = messageId === null ? undefined : this.#first(sender, messageId);
     if (first !== undefined) return this.#appended(first.seq, true);
     const { expect, amend = [] } = draft.options;
     if (expect !== undefined && expect !== this.#head) throw new YamabikoError("conflict", "The room moved on.");
@@ -97,6 +99,13 @@ export class FakeRoom implements RoomView {
     for (const [index, { data }] of amend.entries()) targets[index]!.data = JSON.stringify(data);
     const amends = amend[0]?.seq ?? null;
     return this.#appended(this.#push(sender, messageId, draft.type, draft.payload, amends), false);
+  }
+
+  /** The first result of a messageId; null when there is none. */
+  async find(sender: string, messageId: string): Promise<Appended | null> {
+    await this.#latency();
+    const first = this.#first(sender, messageId);
+    return first === undefined ? null : this.#appended(first.seq, true);
   }
 
   async amendments(seq: number, type: string, limit: number): Promise<readonly StoredEvent[]> {
@@ -201,6 +210,10 @@ export class FakeRoom implements RoomView {
     const timestamp = this.#options.clock.now();
     this.#log.push({ seq: this.#head, type, sender, messageId, timestamp, amends, data: JSON.stringify(payload) });
     return this.#head;
+  }
+
+  #first(sender: string, messageId: string): Kept | undefined {
+    return this.#log.find((event) => event.sender === sender && event.messageId === messageId);
   }
 
   #appended(seq: number, duplicate: boolean): Appended {

@@ -1,5 +1,5 @@
-import { YamabikoError } from "../../protocol/index.ts";
-import { type Context, type Draft, message } from "../../session/namespace.ts";
+import { type JsonObject, YamabikoError } from "../../protocol/index.ts";
+import { type Context, type Draft, type DraftAmendment, message, type RoomView } from "../../session/namespace.ts";
 import type { PayloadSchemas } from "./schemas.ts";
 import { findMessage, isDeleted, refuseDeleted } from "./stored-message.ts";
 
@@ -45,11 +45,11 @@ async function handleEditMessage(context: Context, { seq, content }: { seq: numb
   }
   refuseDeleted(payload);
   const editedAt = context.now;
-  return context.event(
-    "message_edited",
-    { seq, content, userId: context.user.id, editedAt },
-    { amend: [{ seq, expectData: event.data, data: { ...payload, content, editedAt } }] },
-  );
+  const amend = [
+    { seq, expectData: event.data, data: { ...payload, content, editedAt } },
+    ...(await emptyLastEdit(context.room, seq, payload)),
+  ];
+  return context.event("message_edited", { seq, content, userId: context.user.id, editedAt }, { amend });
 }
 
 async function handleDeleteMessage(context: Context, { seq }: { seq: number }): Promise<Draft | undefined> {
@@ -60,9 +60,18 @@ async function handleDeleteMessage(context: Context, { seq }: { seq: number }): 
   // What was asked for is already so: a second deletion, or a repeated one, is a plain ack and no event.
   if (isDeleted(payload)) return undefined;
   const { reactions: _reactions, editedAt: _editedAt, ...rest } = payload;
-  return context.event(
-    "message_deleted",
-    { seq, userId: context.user.id },
-    { amend: [{ seq, expectData: event.data, data: { ...rest, content: null, deleted: true, mentions: [] } }] },
-  );
+  const amend = [
+    { seq, expectData: event.data, data: { ...rest, content: null, deleted: true, mentions: [] } },
+    ...(await emptyLastEdit(context.room, seq, payload)),
+  ];
+  return context.event("message_deleted", { seq, userId: context.user.id }, { amend });
+}
+
+// Every edit empties the one before it, so at most the last one holds words, and a deletion takes those too.
+async function emptyLastEdit(room: RoomView, seq: number, message: JsonObject): Promise<DraftAmendment[]> {
+  if (message.editedAt === undefined) return [];
+  const [edit] = await room.amendments(seq, "message_edited", 1);
+  if (edit === undefined) return [];
+  const data = { seq, content: null, userId: edit.sender, superseded: true };
+  return [{ seq: edit.seq, expectData: edit.data, data }];
 }

@@ -74,7 +74,11 @@ export const events = {
     /** emoji → the users who reacted with it, first one first; absent when nobody did. */
     reactions: reactions.optional(),
   }),
-  message_edited: z.object({ seq, content: z.string(), userId: z.string(), editedAt: z.number() }),
+  message_edited: z.union([
+    z.object({ seq, content: z.string(), userId: z.string(), editedAt: z.number() }),
+    /** What is left of it after the next edit or a deletion (CHAT-2): to be ignored, the later event says what is so now. */
+    z.object({ seq, content: z.null(), userId: z.string(), superseded: z.literal(true) }),
+  ]),
   message_deleted: z.object({ seq, userId: z.string() }),
   reaction_changed: z.object({
     seq,

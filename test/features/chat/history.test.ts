@@ -103,7 +103,7 @@ describe("load_history", () => {
     expect(await load()).toMatchObject({ seqs: range(11, 20) });
   });
 
-  it("paging gives every message once, in either direction, however the log reads", async () => {
+  it("CHAT-6 paging by `nextBefore` and `nextAfter` gives every message once, in either direction, however the log reads", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.boolean(), { maxLength: 80 }),

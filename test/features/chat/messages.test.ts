@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { events } from "../../../src/features/chat/schemas.ts";
 import { chat } from "../../../src/features/index.ts";
 import { createFixture, type Fixture, ROOM, say, stored } from "./fixture.ts";
 
@@ -130,6 +131,42 @@ describe("edit_message", () => {
     expect(at.room.head).toBe(2);
   });
 
+  it("CHAT-2 empties the edit before it, which readers ignore", async () => {
+    const seq = await say(at.ann, "a");
+    const other = await say(at.ann, "other");
+    const edit = async (target: number, content: string) =>
+      (await at.ann.send("edit_message", { roomId: ROOM, seq: target, content })).seq as number;
+    const first = await edit(seq, "b");
+    const elsewhere = await edit(other, "other 2");
+    await at.bob.send("add_reaction", { roomId: ROOM, seq, emoji: "👍" });
+    const second = await edit(seq, "c");
+    expect(stored(at.room, first)).toEqual({ seq, content: null, userId: "ann", superseded: true });
+    expect(stored(at.room, second)).toMatchObject({ seq, content: "c" });
+    expect(stored(at.room, elsewhere)).toMatchObject({ seq: other, content: "other 2" });
+    for (const payload of [stored(at.room, first), stored(at.room, second)]) {
+      expect(events.message_edited.safeParse(payload).success).toBe(true);
+    }
+  });
+
+  it("CHAT-2 does so whether or not retention has removed that edit", async () => {
+    const seq = await say(at.ann, "a");
+    await at.ann.send("edit_message", { roomId: ROOM, seq, content: "b" });
+    at.room.remove(2);
+    await at.ann.send("edit_message", { roomId: ROOM, seq, content: "c" });
+    expect(stored(at.room, seq)).toMatchObject({ content: "c" });
+  });
+
+  it("ACK-3 repeated after somebody deleted the message, it is the first event", async () => {
+    const seq = await say(at.ann, "a");
+    const first = await at.ann.send("edit_message", { roomId: ROOM, seq, content: "b" }, "e-1");
+    await at.admin.send("delete_message", { roomId: ROOM, seq });
+    const again = await at.ann.send("edit_message", { roomId: ROOM, seq, content: "b" }, "e-1");
+    expect(again).toEqual({ ...first, duplicate: true });
+    await expect(at.ann.send("edit_message", { roomId: ROOM, seq, content: "b" }, "e-2")).rejects.toMatchObject({
+      code: "conflict",
+    });
+  });
+
   it("CHAT-2 a deletion that wins the race is not undone by the edit", async () => {
     const seq = await say(at.ann, "secret");
     const [deletion, edit] = await Promise.allSettled([
@@ -161,12 +198,47 @@ describe("delete_message", () => {
     expect(at.room.events.at(-1)).toMatchObject({ type: "message_deleted", payload: { seq, userId: "ann" } });
   });
 
+  it("CHAT-2 leaves the content in no event, however often it was edited", async () => {
+    const seq = await say(at.ann, "secret 0");
+    for (let edit = 1; edit <= 5; edit += 1) {
+      await at.ann.send("edit_message", { roomId: ROOM, seq, content: `secret ${edit}` });
+      expect(JSON.stringify(at.room.events).match(/secret \d/g)).toEqual([`secret ${edit}`, `secret ${edit}`]);
+    }
+    await at.admin.send("delete_message", { roomId: ROOM, seq });
+    expect(JSON.stringify(at.room.events)).not.toContain("secret");
+    expect(at.room.events.map(({ type }) => type)).toEqual([
+      "new_message",
+      ...Array(5).fill("message_edited"),
+      "message_deleted",
+    ]);
+  });
+
+  it("CHAT-2 leaves the content in no event when edits race with it", async () => {
+    let touches = 0;
+    at = await createFixture({}, { latencyTurns: () => 1 + (touches++ % 3) });
+    const seq = await say(at.ann, "secret");
+    const tabs = [at.ann, at.server.connect("ann"), at.server.connect("ann")];
+    for (const tab of tabs) await tab.join(ROOM);
+    const edits = tabs.map((tab, index) => tab.send("edit_message", { roomId: ROOM, seq, content: `secret ${index}` }));
+    await Promise.allSettled([...edits, at.admin.send("delete_message", { roomId: ROOM, seq })]);
+    expect(stored(at.room, seq)).toMatchObject({ deleted: true });
+    expect(JSON.stringify(at.room.events)).not.toContain("secret");
+  });
+
   it("CHAT-2 is for the author and for an admin", async () => {
     const seq = await say(at.ann, "a");
     await expect(at.bob.send("delete_message", { roomId: ROOM, seq })).rejects.toMatchObject({ code: "access_denied" });
     expect(stored(at.room, seq)?.content).toBe("a");
     await at.admin.send("delete_message", { roomId: ROOM, seq });
     expect(at.room.events.at(-1)?.payload).toEqual({ seq, userId: "admin" });
+  });
+
+  it("ACK-3 repeated, it is the same event; another deletion is none", async () => {
+    const seq = await say(at.ann, "a");
+    const first = await at.ann.send("delete_message", { roomId: ROOM, seq }, "d-1");
+    expect(await at.ann.send("delete_message", { roomId: ROOM, seq }, "d-1")).toEqual({ ...first, duplicate: true });
+    expect(await at.ann.send("delete_message", { roomId: ROOM, seq }, "d-2")).toEqual({ success: true });
+    expect(at.room.head).toBe(2);
   });
 
   it("CHAT-2 twice is once", async () => {

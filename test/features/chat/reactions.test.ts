@@ -128,6 +128,7 @@ function fold(message: JsonObject, events: readonly { type: string; payload: Jso
   for (const { type, payload } of events) {
     if (type === "message_edited") {
       expect(folded.deleted).toBeUndefined();
+      if (payload.content === null) continue;
       folded = { ...folded, content: payload.content!, editedAt: payload.editedAt! };
     } else if (type === "message_deleted") {
       expect(folded.deleted).toBeUndefined();
