@@ -207,7 +207,8 @@ export class Router {
         return;
       }
       if (result === undefined || result === null || !isDraft(result)) {
-        const first = mayRepeat(envelope, definition) ? await findFirst(room, session, envelope, definition) : null;
+        const found = findFirst(room, session, envelope, definition);
+        const first = found instanceof Promise ? await found : found;
         session.ack(envelope.messageId, first === null ? ((result ?? {}) as JsonObject) : savedAs(first));
         return;
       }
@@ -283,23 +284,18 @@ function isDraft(result: Draft | JsonObject): result is Draft {
   return result.kind === "draft" && "options" in result;
 }
 
-/** Whether a message that does nothing now may have become an event when it came before. */
-function mayRepeat(envelope: Envelope, definition: MessageDefinition): boolean {
-  return envelope.messageId !== undefined && definition.right !== "read";
-}
-
 /**
  * What became of this message when it came before: its effect may be the very reason why it now does nothing, and others
  * may have made it impossible since (ACK-3).
  */
-async function findFirst(
+function findFirst(
   room: Room | null,
   session: Session,
-  envelope: Envelope,
+  { messageId }: Envelope,
   definition: MessageDefinition,
-): Promise<AppendResult | null> {
-  if (room === null || !mayRepeat(envelope, definition)) return null;
-  return room.find(session.user!.id, envelope.messageId!);
+): Promise<AppendResult | null> | null {
+  if (room === null || messageId === undefined || definition.right === "read") return null;
+  return room.find(session.user!.id, messageId);
 }
 
 function savedAs({ epoch, seq, duplicate }: AppendResult): JsonObject {
