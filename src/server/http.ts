@@ -92,12 +92,17 @@ function checkPage(request: IncomingMessage, parts: HttpParts): void {
 async function readBody(request: IncomingMessage, limits: Limits): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > limits.messageBytes) {
-      throw new YamabikoError("payload_too_large", `A body may have ${limits.messageBytes} bytes.`);
+  try {
+    for await (const chunk of request) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > limits.messageBytes) {
+        throw new YamabikoError("payload_too_large", `A body may have ${limits.messageBytes} bytes.`);
+      }
+      chunks.push(chunk as Buffer);
     }
-    chunks.push(chunk as Buffer);
+  } catch (error) {
+    if (error instanceof YamabikoError) throw error;
+    throw new YamabikoError("invalid_message", "The body broke off.", { cause: error });
   }
   return jsonCodec.decode(Buffer.concat(chunks), limits);
 }
