@@ -36,6 +36,9 @@ const RECONNECT_MS = 1_000;
 /** How long a shutdown waits for what is under way, ms. */
 const CLOSE_MS = 5_000;
 
+/** How often requests whose headers or body take too long are looked for, ms. */
+const CHECK_MS = 1_000;
+
 /** A running server. */
 export interface YamabikoServer {
   /**
@@ -156,7 +159,12 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   });
 
   const http: HttpServer =
-    options.server ?? createHttpServer({ headersTimeout: limits.handshakeMs, requestTimeout: 30_000 }, handle);
+    options.server ??
+    createHttpServer(
+      // Node looks for requests that take too long only so often; its default is every 30 s.
+      { headersTimeout: limits.handshakeMs, requestTimeout: 30_000, connectionsCheckingInterval: CHECK_MS },
+      handle,
+    );
   const onUpgrade = (
     request: Parameters<Awaited<typeof opened>["upgrade"]>[0],
     socket: unknown,

@@ -73,10 +73,7 @@ async function answer(
   if (parts.dev && !isLoopbackHost(request)) {
     throw new YamabikoError("access_denied", "In development mode the server is reached as localhost only.");
   }
-  if (!parts.sessions.hasRoom) {
-    parts.observer.limited("connections");
-    throw new YamabikoError("too_many_connections", "The server is full.", { retryAfterMs: 1_000 });
-  }
+  checkRoom(parts);
   const release = parts.ipLimits.take(parts.clientAddress.of(request));
   try {
     await parts.ready;
@@ -85,12 +82,20 @@ async function answer(
       return;
     }
     const identity = await identify(request, url, parts.verifyToken, parts.tickets);
+    // Others may have come in while the credential was checked.
+    checkRoom(parts);
     if (socket.destroyed) release();
     else parts.webSocket.accept(request, socket, head, identity, release);
   } catch (error) {
     release();
     throw error;
   }
+}
+
+function checkRoom({ sessions, observer }: UpgradeParts): void {
+  if (sessions.hasRoom) return;
+  observer.limited("connections");
+  throw new YamabikoError("too_many_connections", "The server is full.", { retryAfterMs: 1_000 });
 }
 
 /** Answers a handshake with an error of the table and its HTTP status, and ends the socket. */

@@ -156,7 +156,10 @@ export interface RoomView {
 }
 
 export interface StateView {
-  /** Sets a value; resolves when it is durable for a kept family, at once otherwise. False when nothing changed. */
+  /**
+   * Sets a value; resolves when it is durable for a kept family, at once otherwise. False when nothing changed.
+   * @throws {YamabikoError} `unavailable` when the family is full (limit `stateKeys`).
+   */
   set(key: string, value: Json): boolean | Promise<boolean>;
   /** Removes a value before its lease ends. Not for kept families. */
   remove(key: string): boolean;

@@ -1,6 +1,6 @@
 import { eventEnvelope } from "../codec/json.ts";
 import type { LogEvent } from "../log/log.ts";
-import type { Envelope, Json } from "../protocol/index.ts";
+import { type Envelope, type Json, YamabikoError } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
 import type { Member, RoomView, StateView, StoredEvent } from "./namespace.ts";
 
@@ -34,8 +34,11 @@ function viewEvent(event: LogEvent): StoredEvent {
 export function viewState(room: Room, family: string, owned: Set<string> | null): StateView {
   return {
     set(key, value) {
-      if (room.kind.state[family]?.kept !== true) owned?.add(ownedKey(family, key));
-      return room.setState(family, key, value);
+      const done = room.setState(family, key, value);
+      if (room.kind.state[family]?.kept === true) return done;
+      if (done === false) throw new YamabikoError("unavailable", "The room holds as much state as it may.");
+      owned?.add(ownedKey(family, key));
+      return done;
     },
     remove(key) {
       owned?.delete(ownedKey(family, key));
