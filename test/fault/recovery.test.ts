@@ -2,8 +2,9 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { signToken } from "../../src/auth/jwt.ts";
-import { type ClientOptions, type HistoryLost, webStorage } from "../../src/client/node.ts";
+import { type ClientOptions, type HistoryLost, type WebSocketConstructor, webStorage } from "../../src/client/node.ts";
 import type { Log } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import { SqliteLog } from "../../src/log/sqlite/log.ts";
@@ -110,12 +111,12 @@ class Stage {
   }
 
   /** Publishes from a client whose link is good, and waits for the acks. */
-  async publish(count: number): Promise<void> {
+  async publish(count: number, padding = ""): Promise<void> {
     const token = await signToken(SECRET, { user: "publisher", expiresInMs: HOUR_MS }, this.#clock);
     const name = `publisher-${this.#said}`;
     const client = new RecordedClient(this.history, name, this.#server.wsUrl, { token }, "publisher");
     await client.join(ROOM).joined;
-    await Promise.all(Array.from({ length: count }, () => client.send(ROOM, `event ${++this.#said}`).ack));
+    await Promise.all(Array.from({ length: count }, () => client.send(ROOM, `event ${++this.#said} ${padding}`).ack));
     this.history.add({ kind: "left", reader: name, roomId: ROOM });
     client.close();
   }
@@ -424,6 +425,36 @@ describe("after a fault every event comes once and in order", () => {
     const reader = await stage.joined("reader", {}, `${epoch}:5`);
     await reader.reached(ROOM, 20);
     expect(stage.seqs("reader")).toEqual([20]);
+    expect((await stage.judge()).counts.losses).toBe(1);
+  });
+
+  it("RES-3: retention passed a reader that stayed and did not read", async () => {
+    const clock = createFakeClock();
+    stage = await start("memory", { clock, retention: { maxEvents: 100 } });
+    const sockets: WebSocket[] = [];
+    class WatchedWebSocket extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        sockets.push(this);
+      }
+    }
+    const reader = await stage.joined("reader", { WebSocket: WatchedWebSocket as unknown as WebSocketConstructor });
+    await stage.publish(3);
+    await reader.reached(ROOM, 3);
+    sockets[0]?.pause();
+    // More than the buffers of both sockets take.
+    await stage.publish(5_000, "x".repeat(3_900));
+    await until(async () => {
+      await clock.advance(1_000);
+      return (await stage.log.heads([ROOM])).get(ROOM)?.first === 4_904;
+    });
+    expect(reader.rooms.get(ROOM)?.seq).toBe(3);
+    sockets[0]?.resume();
+    await reader.reached(ROOM, 5_003);
+    await stage.publish(2);
+    await reader.reached(ROOM, 5_005);
+    expect(stage.drops("reader")).toBe(0);
+    expect(stage.seqs("reader").slice(-102)).toEqual(numbers(4_904, 5_005));
     expect((await stage.judge()).counts.losses).toBe(1);
   });
 

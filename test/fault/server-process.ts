@@ -9,7 +9,12 @@ import { build } from "esbuild";
 import type { MemorySample } from "./memory-probe.ts";
 import { between, type Random } from "./random.ts";
 
-const START_MS = 30_000;
+const START_MS = 60_000;
+/** Whatever becomes of the tests, no server outlives them. */
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 /** Ports that the system does not give to outgoing connections, so that a client never meets itself where a server was. */
 const [LOWEST_PORT, HIGHEST_PORT] = [20_000, 30_000];
 
@@ -96,7 +101,12 @@ export class ServerProcess {
   /** Starts one with an empty log. */
   static async start(options: ServerProcessOptions): Promise<ServerProcess> {
     const server = new ServerProcess(options, await mkdtemp(join(tmpdir(), "yamabiko-fault-")));
-    await server.start();
+    try {
+      await server.start();
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 
@@ -108,24 +118,7 @@ export class ServerProcess {
 
   /** Starts it again on the same port and log; resolves when it takes requests. */
   async start(): Promise<void> {
-    const { command, port, flags = [], nodeFlags = [], ipc = false } = this.#options;
-    const log = `sqlite:${this.logPath}`;
-    const child = spawn(
-      process.execPath,
-      [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
-      // The server knows every variable that begins like its own, and refuses those of the tests.
-      {
-        cwd: this.#directory,
-        env: withoutOwn(process.env),
-        stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
-      },
-    );
-    this.#child = child;
-    child.on("exit", (code, signal) => {
-      if (this.#child !== child) return;
-      this.#child = null;
-      this.failure = new Error(`The server ended by itself with ${code ?? signal}. It printed:\n${this.printed}`);
-    });
+    const child = this.#spawn();
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`No server came up. It printed:\n${this.printed}`)), START_MS);
       let line = "";
@@ -143,6 +136,13 @@ export class ServerProcess {
         reject(new Error(`The server ended at its start. It printed:\n${this.printed}`));
       });
     });
+  }
+
+  /** Starts it and kills it after `afterMs`, wherever its start has come to by then. */
+  async startInVain(afterMs: number): Promise<void> {
+    this.#spawn();
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await this.kill();
   }
 
   /** Ends it without a warning, as the kernel or a power cut would. */
@@ -167,6 +167,30 @@ export class ServerProcess {
   async remove(): Promise<void> {
     if (this.#child !== null) await this.kill();
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #spawn(): ChildProcess {
+    const { command, port, flags = [], nodeFlags = [], ipc = false } = this.#options;
+    const log = `sqlite:${this.logPath}`;
+    const child = spawn(
+      process.execPath,
+      [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
+      {
+        cwd: this.#directory,
+        // The server knows every variable that begins like its own, and refuses those of the tests.
+        env: withoutOwn(process.env),
+        stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
+      },
+    );
+    this.#child = child;
+    running.add(child);
+    child.on("exit", (code, signal) => {
+      running.delete(child);
+      if (this.#child !== child) return;
+      this.#child = null;
+      this.failure = new Error(`The server ended by itself with ${code ?? signal}. It printed:\n${this.printed}`);
+    });
+    return child;
   }
 
   async #end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
