@@ -129,9 +129,7 @@ export class Router {
   async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
     if (envelope.type === "join_room") return handleJoinRoom(session, envelope, address, this.services);
     if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address);
-    if (envelope.messageId !== undefined && !session.admits(address.roomId, envelope.messageId)) {
-      throw new YamabikoError("unavailable", "An earlier message to this room was refused; send that one first.");
-    }
+    checkHold(session, envelope, address);
     const namespace = this.services.namespaces.get(address.namespace);
     if (namespace === undefined) {
       throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
@@ -213,7 +211,11 @@ export class Router {
         return;
       }
       const { amend, expect } = result.options;
+      // While the handler waited, an earlier message may have been refused. From here to `publish` nothing waits.
+      checkHold(session, envelope, address!);
       const publishing = publishDraft(room!, session.user!.id, envelope, result);
+      // Noted at once: what comes later must not find the failed append reported and the hold not yet there.
+      publishing.catch((error: unknown) => this.#hold(session, envelope, address, error));
       // A plain append has its place in the order now. An amendment may have to be asked for again, so the next waits.
       if (amend === undefined) finish();
       try {
@@ -228,11 +230,16 @@ export class Router {
   }
 
   #refuse(session: Session, envelope: Envelope, address: RoomAddress | null, error: unknown): void {
+    this.#hold(session, envelope, address, error);
+    session.refuse(envelope.messageId, error);
+  }
+
+  /** Keeps the order of the room's messages when this one is refused but may come again (ACK-5). */
+  #hold(session: Session, envelope: Envelope, address: RoomAddress | null, error: unknown): void {
     const isRetryable = !(error instanceof YamabikoError) || error.retryable;
     if (isRetryable && address !== null && envelope.messageId !== undefined && !CORE_TYPES.has(envelope.type)) {
       session.hold(address.roomId, envelope.messageId);
     }
-    session.refuse(envelope.messageId, error);
   }
 
   #addressOf(envelope: Envelope): RoomAddress {
@@ -259,6 +266,12 @@ export class Router {
     this.services.observer.limited("userMessagesPerSecond");
     throw new YamabikoError("rate_limited", "Too many messages in this room.", { retryAfterMs: wait });
   }
+}
+
+/** @throws {YamabikoError} `unavailable` while an earlier message to the room must come again first (ACK-5). */
+function checkHold(session: Session, { messageId }: Envelope, { roomId }: RoomAddress): void {
+  if (messageId === undefined || session.admits(roomId, messageId)) return;
+  throw new YamabikoError("unavailable", "An earlier message to this room was refused; send that one first.");
 }
 
 function definitionOf(namespace: Namespace, type: string): MessageDefinition | undefined {

@@ -14,7 +14,7 @@ import {
   YamabikoError,
 } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
-import { Hold } from "./hold.ts";
+import { Holds } from "./holds.ts";
 import { Lane } from "./lane.ts";
 import { Bucket } from "./limits.ts";
 import type { Membership } from "./membership.ts";
@@ -36,7 +36,7 @@ export class Session {
   /** Everything waits here while the client authenticates. */
   readonly #gate = new Lane();
   readonly #lanes = new Map<string, Lane>();
-  readonly #holds = new Map<string, Hold>();
+  readonly #holds: Holds;
   #user: User | null = null;
   #expiresAt: number | null = null;
   #inFlight = 0;
@@ -57,6 +57,7 @@ export class Session {
     this.#openedAt = clock.monotonic();
     this.#messages = new Bucket(limits.messagesPerSecond, clock);
     this.#bytes = new Bucket(limits.bytesPerSecond, clock);
+    this.#holds = new Holds(clock, limits.inFlight);
   }
 
   /** Null until the client has said who it is. */
@@ -165,19 +166,12 @@ export class Session {
 
   /** Whether a message may go on after what was refused before it (ACK-5). */
   admits(roomId: string, messageId: string): boolean {
-    const hold = this.#holds.get(roomId);
-    return hold === undefined || hold.admits(messageId);
+    return this.#holds.admits(roomId, messageId);
   }
 
-  /** Notes a retryable refusal (ACK-5). */
+  /** Notes a retryable refusal (ACK-5). Only joined rooms have an order to keep. */
   hold(roomId: string, messageId: string): void {
-    let hold = this.#holds.get(roomId);
-    if (hold === undefined) {
-      if (this.#holds.size >= LANES) this.#holds.clear();
-      hold = new Hold(this.#router.services.clock);
-      this.#holds.set(roomId, hold);
-    }
-    hold.refuse(messageId);
+    if (this.memberships.has(roomId)) this.#holds.refuse(roomId, messageId);
   }
 
   // ---- out
