@@ -34,6 +34,8 @@ function viewEvent(event: LogEvent): StoredEvent {
 export function viewState(room: Room, family: string, owned: Set<string> | null): StateView {
   return {
     set(key, value) {
+      // Keys stand in `joined_room.state`, and there no reader of MessagePack would take this one (ENV-5).
+      if (key === "__proto__") throw new YamabikoError("invalid_message", "A key cannot be `__proto__`.");
       const done = room.setState(family, key, value);
       if (room.kind.state[family]?.kept === true) return done;
       if (done === false) throw new YamabikoError("unavailable", "The room holds as much state as it may.");

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Json } from "../../src/protocol/index.ts";
+import { type Json, SUBPROTOCOLS } from "../../src/protocol/index.ts";
 import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock, type FakeClock } from "../../src/testing/fake-clock.ts";
 import { RawClient, startServer, until } from "../harness.ts";
@@ -54,6 +54,8 @@ describe("state", () => {
     const text = "x".repeat(60_000);
     await until(async () => {
       for (let index = 0; index < 20; index++) await server.room(ROOM).signal("filler", text);
+      // Those who read have a moment to take it.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
       return /readers_stalled 1/.test(await server.metrics());
     }, 20_000);
   };
@@ -80,6 +82,17 @@ describe("state", () => {
     await ada.ask("remove", { roomId: ROOM, family: "value", key: "a" });
     expect((await ben.next("value_changed")).payload).toEqual({ key: "a", value: null });
     expect((await enter("cy")).state.value).toEqual({ b: { deep: [true] } });
+  });
+
+  it("STA-1, ENV-5: no key and no user can make the state one that other clients cannot read", async () => {
+    const { client: ada } = await enter("ada");
+    expect(await set(ada, "__proto__", { polluted: true })).toMatchObject({ error: { code: "invalid_message" } });
+    expect(await set(ada, "constructor", 1)).toMatchObject({ success: true });
+    const eve = await RawClient.open(server, "__proto__");
+    await eve.join("lobby");
+    const ben = await RawClient.open(server, "ben", { protocols: [SUBPROTOCOLS.msgpack] });
+    expect((await ben.join(ROOM)).payload).toMatchObject({ state: { value: { constructor: 1 } } });
+    expect((await ben.join("lobby")).type).toBe("joined_room");
   });
 
   it("STA-1: what a connection set is removed when it leaves or drops", async () => {
