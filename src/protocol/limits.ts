@@ -52,6 +52,12 @@ export const LIMITS = {
   tailEvents: { default: 512, off: false, dev: true, what: "newest events of a room kept in memory" },
   tailBytes: { default: 512 * 1024, off: false, dev: true, what: "newest events of a room kept in memory, bytes" },
   stateKeys: { default: 10_000, off: false, dev: true, what: "keys in one family of a room's state" },
+  stateBytes: {
+    default: 1024 * 1024,
+    off: false,
+    dev: true,
+    what: "values of a room's state, members and kept marks aside, bytes",
+  },
   idleRooms: { default: 1_000, off: false, dev: true, what: "rooms kept in memory that nobody has joined" },
   tickets: { default: 10_000, off: false, dev: true, what: "tickets not yet used" },
 } as const satisfies Record<string, { default: number; off: boolean; dev: boolean; what: string }>;

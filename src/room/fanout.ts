@@ -30,6 +30,7 @@ export class Fanout {
   #rooms: FlushableRoom[] = [];
   #sinks: Flushable[] = [];
   #scheduled = false;
+  #isFlushing = false;
   #delayMs = 0;
   #lastEnd = 0;
 
@@ -49,8 +50,10 @@ export class Fanout {
     this.#schedule();
   }
 
-  /** Flushes everything now. */
+  /** Flushes everything now. Called from inside a flush, it does nothing: what is new then goes with the next one. */
   flush(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     const started = performance.now();
     const rooms = this.#rooms;
     const total = { events: 0, readers: 0 };
@@ -77,6 +80,7 @@ export class Fanout {
         }
       }
     }
+    this.#isFlushing = false;
     this.#lastEnd = performance.now();
     const cost = this.#lastEnd - started;
     if (rooms.length > 0) {

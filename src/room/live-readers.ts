@@ -38,20 +38,17 @@ export class LiveReaders {
     this.#count--;
   }
 
-  /** Makes all of them cursors, and returns them. */
-  clear(cursor: number, rev: number): Subscription[] {
-    const all: Subscription[] = [];
-    for (const group of this.#groups.values()) {
-      for (const subscription of group.readers) {
-        subscription.liveIndex = -1;
-        subscription.cursor = cursor;
-        subscription.rev = rev;
-        all.push(subscription);
-      }
-      group.readers.length = 0;
-    }
-    this.#count = 0;
-    return all;
+  /** Takes all out, and returns them. */
+  clear(): Subscription[] {
+    return Array.from(this.#groups.values()).flatMap((group) => this.clearGroup(group));
+  }
+
+  /** Takes all of one format out, and returns them. */
+  clearGroup(group: LiveGroup): Subscription[] {
+    const readers = group.readers.splice(0);
+    for (const subscription of readers) subscription.liveIndex = -1;
+    this.#count -= readers.length;
+    return readers;
   }
 }
 

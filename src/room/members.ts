@@ -50,7 +50,7 @@ export class Members {
     const joinedAt = this.#clock.now();
     this.#users.set(user.id, { user, joinedAt, connections: 1, graceEndsAt: null, reason: "dropped" });
     const crowd = this.#users.size > CROWD;
-    this.#state.set(MEMBERS, user.id, { userId: user.id, userName: user.name, joinedAt }, null, crowd);
+    this.#state.set(MEMBERS, user.id, { userId: user.id, userName: user.name, joinedAt }, { quiet: crowd });
     if (crowd) this.#crowdChanged = true;
   }
 

@@ -19,3 +19,14 @@ export interface Lost {
   readonly from: number | null;
   readonly to: number | null;
 }
+
+/** Where a reader that joins starts. */
+export interface Place {
+  readonly epoch: string;
+  /** It gets what comes after this seq. */
+  readonly start: number;
+  /** What it asked for and is no longer there. */
+  readonly lost: Lost | null;
+  /** Whether it came with a cursor and misses nothing. */
+  readonly recovered: boolean;
+}

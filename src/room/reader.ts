@@ -17,13 +17,18 @@ export interface PullOptions {
 /** A pulled reader: reads after a cursor, and waits when there is nothing. A poll is one call. */
 export async function pull(room: Room, cursor: Cursor, options: PullOptions, clock: Clock): Promise<Page> {
   const deadline = clock.monotonic() + options.waitMs;
+  const unpin = room.pin();
   let position = cursor;
-  while (true) {
-    const page = await room.page(position, options.limit, options.maxBytes);
-    const left = deadline - clock.monotonic();
-    if (page.events.length > 0 || page.lost !== null || left <= 0 || options.signal?.aborted === true) return page;
-    position = { epoch: page.epoch, seq: page.start };
-    if (!(await news(room, position.seq, left, options.signal, clock))) return page;
+  try {
+    while (true) {
+      const page = await room.page(position, options.limit, options.maxBytes);
+      const left = deadline - clock.monotonic();
+      if (page.events.length > 0 || page.lost !== null || left <= 0 || options.signal?.aborted === true) return page;
+      position = { epoch: page.epoch, seq: page.start };
+      if (!(await news(room, position.seq, left, options.signal, clock))) return page;
+    }
+  } finally {
+    unpin();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Bus } from "../bus/bus.ts";
+import type { Bus, Notice } from "../bus/bus.ts";
 import type { Log } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, Timer } from "../protocol/index.ts";
@@ -8,8 +8,9 @@ import { Room } from "./room.ts";
 
 /** How often leases, graces and retention are looked at, ms. */
 const SWEEP_MS = 1_000;
-/** How often heads are compared where the bus may lose a notice, ms. */
+/** How often heads are compared, ms: where the bus may lose a notice, and where it says it does not. */
 const AUDIT_MS = 5_000;
+const LOSSLESS_AUDIT_MS = 60_000;
 
 export interface RoomsParts {
   readonly log: Log;
@@ -29,6 +30,7 @@ export class Rooms {
   readonly #opening = new Map<string, Promise<Room>>();
   #timer: Timer | null = null;
   #auditedAt = 0;
+  #isAuditing = false;
   #closed = false;
 
   constructor(parts: RoomsParts) {
@@ -67,19 +69,29 @@ export class Rooms {
   }
 
   async #open(roomId: string, kind: RoomKind): Promise<Room> {
-    const heads = await this.#parts.log.heads([roomId]);
-    const head = heads.get(roomId);
-    if (head === undefined) throw new Error("the log gave no head");
-    const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout });
+    // Whoever rings while the log is asked is heard afterwards; only the newest matters.
+    let rung: Notice | null = null;
+    const stopListening = this.#parts.bus.subscribe(roomId, (notice) => {
+      if (notice.kind === "event") rung = notice;
+    });
     try {
-      await room.load();
-    } catch (error) {
-      room.close();
-      throw error;
+      const heads = await this.#parts.log.heads([roomId]);
+      const head = heads.get(roomId);
+      if (head === undefined) throw new Error("the log gave no head");
+      const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout });
+      if (rung !== null) room.hear(rung);
+      try {
+        await room.load();
+      } catch (error) {
+        room.close();
+        throw error;
+      }
+      if (this.#closed) room.close();
+      else this.#rooms.set(roomId, room);
+      return room;
+    } finally {
+      stopListening();
     }
-    if (this.#closed) room.close();
-    else this.#rooms.set(roomId, room);
-    return room;
   }
 
   /** Ends leases and graces, trims, forgets rooms nobody needs, compares heads. */
@@ -97,7 +109,7 @@ export class Rooms {
       idle--;
     }
     const now = this.#parts.clock.monotonic();
-    if (!this.#parts.bus.lossless && now - this.#auditedAt >= AUDIT_MS) {
+    if (now - this.#auditedAt >= (this.#parts.bus.lossless ? LOSSLESS_AUDIT_MS : AUDIT_MS)) {
       this.#auditedAt = now;
       void this.audit();
     }
@@ -105,11 +117,15 @@ export class Rooms {
 
   /** Compares the heads of all rooms with the log's, in one question: finds a lost last notice. */
   async audit(): Promise<void> {
+    if (this.#isAuditing) return;
+    this.#isAuditing = true;
     try {
       const heads = await this.#parts.log.heads(Array.from(this.#rooms.keys()));
       for (const [roomId, head] of heads) this.#rooms.get(roomId)?.learnHead(head);
     } catch (error) {
       this.#parts.observer.failure("comparing heads", error);
+    } finally {
+      this.#isAuditing = false;
     }
   }
 

@@ -6,15 +6,17 @@ import type { Json } from "../protocol/index.ts";
  */
 export class RoomState {
   readonly #families = new Map<string, Map<string, Entry>>();
-  readonly #maxKeys: number;
+  readonly #bounds: StateBounds;
+  /** The entries that expire. */
+  readonly #leased = new Map<Entry, { family: string; key: string }>();
   /** The newest changes, by rising revision without a gap, at most `RING`. */
   #ring: Change[] = [];
   #rev = 0;
   #keys = 0;
+  #bytes = 0;
 
-  /** @param maxKeys the most keys in one family. */
-  constructor(maxKeys: number) {
-    this.#maxKeys = maxKeys;
+  constructor(bounds: StateBounds) {
+    this.#bounds = bounds;
   }
 
   /** The newest revision. */
@@ -31,23 +33,28 @@ export class RoomState {
     return this.#families.get(family)?.get(key)?.value ?? null;
   }
 
-  /**
-   * Sets a value. False when the family is full and the key new.
-   * @param expiresAt when it disappears by itself, by the clock the owner sweeps with; null for never.
-   * @param quiet true for a value that readers learn in another way: it gets no revision.
-   */
-  set(family: string, key: string, value: Json, expiresAt: number | null = null, quiet = false): boolean {
+  /** What the values count for, bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Sets a value. False, and nothing changes, when the bounds do not allow it. */
+  set(family: string, key: string, value: Json, options: SetOptions = {}): boolean {
+    const { expiresAt = null, bytes = 0, quiet = false } = options;
     let values = this.#families.get(family);
+    const before = values?.get(key);
+    if (this.#bytes + bytes - (before?.bytes ?? 0) > this.#bounds.bytes) return false;
+    if (before === undefined && (values?.size ?? 0) >= this.#bounds.keys) return false;
     if (values === undefined) {
       values = new Map();
       this.#families.set(family, values);
     }
-    const before = values.get(key);
-    if (before === undefined) {
-      if (values.size >= this.#maxKeys) return false;
-      this.#keys++;
-    }
-    values.set(key, { value, expiresAt });
+    this.#forget(before);
+    const entry: Entry = { value, expiresAt, bytes };
+    values.set(key, entry);
+    this.#keys++;
+    this.#bytes += bytes;
+    if (expiresAt !== null) this.#leased.set(entry, { family, key });
     if (!quiet) this.#note({ family, key, value, last: before?.value ?? null, fresh: before === undefined });
     return true;
   }
@@ -61,25 +68,21 @@ export class RoomState {
     const before = values?.get(key);
     if (values === undefined || before === undefined) return false;
     values.delete(key);
-    this.#keys--;
+    this.#forget(before);
     if (!quiet) this.#note({ family, key, value: null, last: last ?? before.value, fresh: false });
     return true;
   }
 
-  /** Removes what has expired. True when something did. */
-  sweep(now: number): boolean {
-    let removed = false;
-    for (const [family, values] of this.#families) {
-      for (const [key, entry] of values) {
-        if (entry.expiresAt !== null && entry.expiresAt <= now) removed = this.remove(family, key) || removed;
-      }
+  /** Removes what has expired. */
+  sweep(now: number): void {
+    for (const [entry, { family, key }] of this.#leased) {
+      if (entry.expiresAt !== null && entry.expiresAt <= now) this.remove(family, key);
     }
-    return removed;
   }
 
-  /** The keys of a family. */
-  entries(family: string): ReadonlyMap<string, { readonly value: Json }> {
-    return this.#families.get(family) ?? EMPTY;
+  /** How many keys a family has. */
+  size(family: string): number {
+    return this.#families.get(family)?.size ?? 0;
   }
 
   /** The whole of the named families that are not empty, as `joined_room.state`. */
@@ -111,6 +114,13 @@ export class RoomState {
     return Array.from(newest.values()).filter((change) => !(change.fresh && change.value === null));
   }
 
+  #forget(entry: Entry | undefined): void {
+    if (entry === undefined) return;
+    this.#keys--;
+    this.#bytes -= entry.bytes;
+    this.#leased.delete(entry);
+  }
+
   #note(change: Change): void {
     this.#rev++;
     this.#ring.push(change);
@@ -127,10 +137,27 @@ export interface Change {
   readonly fresh: boolean;
 }
 
+/** How much a room's state may hold. */
+export interface StateBounds {
+  /** Keys in one family. */
+  readonly keys: number;
+  /** What all values count for, bytes. */
+  readonly bytes: number;
+}
+
+export interface SetOptions {
+  /** When it disappears by itself, by the clock the owner sweeps with. Default: never. */
+  readonly expiresAt?: number | null;
+  /** What it counts for, bytes. Default: 0. */
+  readonly bytes?: number;
+  /** True for a value that readers learn in another way: it gets no revision. */
+  readonly quiet?: boolean;
+}
+
 interface Entry {
-  value: Json;
-  expiresAt: number | null;
+  readonly value: Json;
+  readonly expiresAt: number | null;
+  readonly bytes: number;
 }
 
 const RING = 512;
-const EMPTY: ReadonlyMap<string, Entry> = new Map();

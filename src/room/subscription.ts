@@ -1,11 +1,32 @@
 import type { Cursor } from "../protocol/index.ts";
 import type { Lost, Page } from "./page.ts";
-import type { Room } from "./room.ts";
 import type { Sink } from "./sink.ts";
 
 /** The most that is delivered to a reader before its sink is asked again whether it can take more, events and bytes. */
 const STEP_EVENTS = 512;
 const STEP_BYTES = 256 * 1024;
+
+/** What a reader reads from: a room's delivery. */
+export interface Source {
+  readonly epoch: string;
+  readonly head: number;
+  /** The newest seq that live readers were given. */
+  readonly flushed: number;
+  page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page>;
+  /** Gives the reader what a page holds. */
+  deliverPage(page: Page, sink: Sink): void;
+  deliverLost(lost: Lost, cursor: number, sink: Sink): void;
+  /** The reader has everything: it is live now, or after the next flush. */
+  settle(subscription: Subscription): void;
+  /** Makes a live reader a cursor again. */
+  demote(subscription: Subscription): void;
+  /** Forgets a reader. */
+  drop(subscription: Subscription): void;
+  /** The log could not give the reader its page: `pump` is called again after a while. */
+  retry(subscription: Subscription, error: unknown): void;
+  /** Something could not be made into bytes for this reader: its connection alone ends. */
+  fail(subscription: Subscription, error: unknown): void;
+}
 
 /**
  * A pushed reader: a cursor with a way out.
@@ -15,91 +36,108 @@ const STEP_BYTES = 256 * 1024;
  * resuming, draining and a hole are all the same: a cursor, and `pump`.
  */
 export class Subscription {
-  readonly room: Room;
   readonly sink: Sink;
+  readonly #source: Source;
   /** Where this reader is, while it is not live. */
   cursor: number;
   /** The epoch the cursor belongs to. */
   epoch: string;
   /** The revision of the room's state this reader knows, while it is not live. */
   rev: number;
-  /** Its place in the room's list of live readers; -1 when it is not live. Kept by the room. */
+  /** Its place in the list of live readers; -1 when it is not live. Kept by the list. */
   liveIndex = -1;
   #reading = false;
-  /** Counts the seeks: a page asked for before one is not for this reader any more. */
-  #seeks = 0;
   #closed = false;
+  /** Counts moves, so that a read for an earlier place is not taken for this one. */
+  #seeks = 0;
 
-  constructor(room: Room, sink: Sink, seq: number) {
-    this.room = room;
+  constructor(source: Source, sink: Sink, start: { epoch: string; seq: number; rev: number }) {
+    this.#source = source;
     this.sink = sink;
-    this.cursor = seq;
-    this.epoch = room.epoch;
-    this.rev = room.state.rev;
+    this.cursor = start.seq;
+    this.epoch = start.epoch;
+    this.rev = start.rev;
   }
 
   get isLive(): boolean {
     return this.liveIndex !== -1;
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
-  /** The last seq delivered. */
-  get seq(): number {
-    return this.isLive ? this.room.flushed : this.cursor;
-  }
-
-  /** Where this reader is. */
-  get position(): Cursor {
-    return { epoch: this.isLive ? this.room.epoch : this.epoch, seq: this.seq };
+  /** Where this reader is: everything up to there was delivered. */
+  get position(): { epoch: string; seq: number } {
+    return this.isLive
+      ? { epoch: this.#source.epoch, seq: this.#source.flushed }
+      : { epoch: this.epoch, seq: this.cursor };
   }
 
   /** Goes on from another place. */
-  seek(seq: number): void {
-    this.room.demote(this);
+  seek(start: { epoch: string; seq: number; rev: number }): void {
+    this.#source.demote(this);
     this.#seeks++;
-    this.cursor = seq;
-    this.epoch = this.room.epoch;
-    this.rev = this.room.state.rev;
+    this.cursor = start.seq;
+    this.epoch = start.epoch;
+    this.rev = start.rev;
   }
 
-  /** Delivers what is owed for as long as the sink takes it, then follows. Called when joined, and when the sink drained. */
+  /**
+   * Delivers what is owed for as long as the sink takes it, then follows. Called when joined, and when the sink drained.
+   * Never throws.
+   */
   pump(): void {
+    try {
+      this.#pump();
+    } catch (error) {
+      this.#source.fail(this, error);
+    }
+  }
+
+  #pump(): void {
     if (this.#reading || this.#closed || this.isLive) return;
     while (this.sink.writable) {
-      if (this.epoch === this.room.epoch && this.cursor === this.room.head) {
-        this.room.settle(this);
+      if (this.epoch === this.#source.epoch && this.cursor === this.#source.head) {
+        this.#source.settle(this);
         return;
       }
-      const page = this.room.page({ epoch: this.epoch, seq: this.cursor }, STEP_EVENTS, STEP_BYTES);
+      const page = this.#source.page({ epoch: this.epoch, seq: this.cursor }, STEP_EVENTS, STEP_BYTES);
       if (page instanceof Promise) {
-        this.#reading = true;
-        const seeks = this.#seeks;
-        page.then(
-          (read) => {
-            this.#reading = false;
-            if (this.#closed) return;
-            if (seeks === this.#seeks) this.#take(read);
-            this.pump();
-          },
-          (error: unknown) => {
-            this.#reading = false;
-            this.room.retry(this, error);
-          },
-        );
+        this.#readOn(page);
         return;
       }
       this.#take(page);
     }
   }
 
+  #readOn(page: Promise<Page>): void {
+    this.#reading = true;
+    const seeks = this.#seeks;
+    page.then(
+      (read) => {
+        this.#reading = false;
+        if (this.#closed) return;
+        try {
+          if (seeks === this.#seeks) this.#take(read);
+          this.#pump();
+        } catch (error) {
+          this.#source.fail(this, error);
+        }
+      },
+      (error: unknown) => {
+        this.#reading = false;
+        this.#source.retry(this, error);
+      },
+    );
+  }
+
   /** Stops. Nothing of the room is delivered after this. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.room.drop(this);
+    this.#source.drop(this);
+  }
+
+  /** Tells the reader that something it needed is gone (RES-2, RES-3). */
+  tellLost(lost: Lost, cursor: number): void {
+    this.#source.deliverLost(lost, cursor, this.sink);
   }
 
   #take(page: Page): void {
@@ -107,14 +145,7 @@ export class Subscription {
     this.epoch = page.epoch;
     this.cursor = page.start;
     if (page.events.length === 0) return;
-    const bytes = this.room.encode(page.events, this.sink.format);
+    this.#source.deliverPage(page, this.sink);
     this.cursor += page.events.length;
-    this.sink.deliver(bytes);
-    this.room.delivered(page.events.length, bytes.length);
-  }
-
-  /** Tells the reader that something it needed is gone (RES-2, RES-3). */
-  tellLost(lost: Lost, cursor: number): void {
-    this.sink.deliver(this.room.encodeLost(lost, cursor, this.sink.format));
   }
 }

@@ -26,14 +26,14 @@ export class Tail {
     return this.#first;
   }
 
-  /** What it holds, in bytes of payload. */
+  /** What it holds: payloads, and what was encoded of them, bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /** Adds the event after the newest one. */
   push(event: LogEvent): void {
-    this.#entries.push({ event, buffers: [] });
+    this.#entries.push({ event, buffers: [], bytes: event.data.length });
     this.#bytes += event.data.length;
     while (this.#entries.length - this.#start > 1 && this.#isOver()) this.#dropOldest();
   }
@@ -50,14 +50,10 @@ export class Tail {
   replace(seq: number, data: string): void {
     const entry = this.#at(seq);
     if (entry === undefined) return;
-    this.#bytes += data.length - entry.event.data.length;
+    this.#bytes += data.length - entry.bytes;
     entry.event = { ...entry.event, data };
     entry.buffers = [];
-  }
-
-  /** Forgets the events up to `seq`, because what is stored of one of them has changed. */
-  dropThrough(seq: number): void {
-    while (this.#first <= seq && this.#start < this.#entries.length) this.#dropOldest();
+    entry.bytes = data.length;
   }
 
   /** The event, when it is here. */
@@ -71,7 +67,22 @@ export class Tail {
     for (const cached of entry.buffers) if (cached.format === format.id) return cached.bytes;
     const bytes = format.event(entry.event);
     entry.buffers.push({ format: format.id, bytes });
+    entry.bytes += bytes.length;
+    this.#bytes += bytes.length;
     return bytes;
+  }
+
+  /** The events from `from` to `to`, at most `limit` of them and, beyond the first, `maxBytes` of payload. They must be here. */
+  slice(from: number, to: number, limit: number, maxBytes: number): LogEvent[] {
+    const events: LogEvent[] = [];
+    let bytes = 0;
+    for (let seq = from; seq <= to && events.length < limit; seq++) {
+      const { event } = this.#at(seq)!;
+      bytes += event.data.length;
+      if (bytes > maxBytes && events.length > 0) break;
+      events.push(event);
+    }
+    return events;
   }
 
   #at(seq: number): Entry | undefined {
@@ -83,7 +94,7 @@ export class Tail {
   }
 
   #dropOldest(): void {
-    this.#bytes -= this.#entries[this.#start]!.event.data.length;
+    this.#bytes -= this.#entries[this.#start]!.bytes;
     this.#start++;
     this.#first++;
     if (this.#start >= this.#maxEvents || this.#start === this.#entries.length) {
@@ -97,10 +108,13 @@ export class Tail {
 
 interface Entry {
   event: LogEvent;
+  /** The payload and the buffers. */
+  bytes: number;
   buffers: { format: string; bytes: Buffer }[];
 }
 
 const GONE: Entry = {
   event: { roomId: "", seq: 0, type: "", sender: null, messageId: null, timestamp: 0, data: "", amends: null },
   buffers: [],
+  bytes: 0,
 };

@@ -1,6 +1,7 @@
 import { type JsonObject, parseRoomId, type RoomAddress } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
 import type { Context, Draft, DraftOptions, Right, RoomView, StateView, User } from "./namespace.ts";
+import type { OwnedState } from "./owned-state.ts";
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
@@ -18,6 +19,7 @@ export class HandlerContext implements Context {
   readonly #services: Services;
   readonly #address: RoomAddress | null;
   readonly #room: Room | null;
+  readonly #owned: OwnedState | null;
   #view: RoomView | null = null;
 
   constructor(
@@ -26,6 +28,7 @@ export class HandlerContext implements Context {
     message: { type: string; messageId?: string },
     address: RoomAddress | null,
     room: Room | null,
+    owned: OwnedState | null,
   ) {
     this.user = session.user!;
     this.connectionId = session.id;
@@ -37,6 +40,7 @@ export class HandlerContext implements Context {
     this.#services = services;
     this.#address = address;
     this.#room = room;
+    this.#owned = owned;
   }
 
   get room(): RoomView {
@@ -62,7 +66,7 @@ export class HandlerContext implements Context {
   }
 
   state(family: string): StateView {
-    return viewState(this.#inRoom(), family, this.#session.memberships.get(this.roomId)?.owned ?? null);
+    return viewState(this.#inRoom(), family, this.#owned);
   }
 
   marks(family: string): Promise<Map<string, number>> {

@@ -149,9 +149,10 @@ export class Router {
     if (definition === undefined) {
       throw new YamabikoError("unknown_type", `"${type}" is not a message of the namespace "${namespace.name}".`);
     }
-    let room: Room | null = null;
+    // Taken before anything waits: what the handler sets belongs to the membership the message was sent in.
+    const membership = address === null ? undefined : session.memberships.get(address.roomId);
+    let room = membership?.room ?? null;
     if (address !== null) {
-      room = session.memberships.get(address.roomId)?.room ?? null;
       if (room === null && definition.joined !== false) {
         throw new YamabikoError("not_joined", "Join the room before you send to it.", {
           remedy: `Send {"type": "join_room", "payload": {"roomId": ${JSON.stringify(address.roomId)}}} first.`,
@@ -168,9 +169,10 @@ export class Router {
       }
       this.#limitRoom(session, address, namespace);
     }
+    const context = new HandlerContext(session, this.services, envelope, address, room, membership?.owned ?? null);
     const unpin = room?.pin();
     try {
-      await this.#perform(session, envelope, address, definition, room, finish);
+      await this.#perform(session, envelope, context, address, definition, room, finish);
     } finally {
       unpin?.();
     }
@@ -180,6 +182,7 @@ export class Router {
   async #perform(
     session: Session,
     envelope: Envelope,
+    context: HandlerContext,
     address: RoomAddress | null,
     definition: MessageDefinition,
     room: Room | null,
@@ -191,7 +194,6 @@ export class Router {
       const checked = validate(definition.payload, fields);
       payload = checked instanceof Promise ? await checked : checked;
     }
-    const context = new HandlerContext(session, this.services, envelope, address, room);
     for (let attempt = 1; ; attempt++) {
       let result: HandlerResult;
       try {

@@ -3,6 +3,7 @@ import type { LogEvent } from "../log/log.ts";
 import { type Envelope, type Json, YamabikoError } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
 import type { Member, RoomView, StateView, StoredEvent } from "./namespace.ts";
+import { OwnedState } from "./owned-state.ts";
 
 /** A room as features see it. */
 export function viewRoom(room: Room): RoomView {
@@ -29,27 +30,22 @@ function viewEvent(event: LogEvent): StoredEvent {
 
 /**
  * A state family as one connection sets it.
- * @param owned remembers what this connection set, to be removed when it leaves.
+ * @param owned what the connection set, to be removed when it leaves; null for state that nobody's leaving removes.
  */
-export function viewState(room: Room, family: string, owned: Set<string> | null): StateView {
+export function viewState(room: Room, family: string, owned: OwnedState | null): StateView {
   return {
     set(key, value) {
-      // Keys stand in `joined_room.state`, and there no reader of MessagePack would take this one (ENV-5).
-      if (key === "__proto__") throw new YamabikoError("invalid_message", "A key cannot be `__proto__`.");
+      if (room.kind.state[family]?.kept === true) return room.setState(family, key, value);
+      // Set by work that outlived its connection, it would stay for ever.
+      if (owned?.isEnded === true) return false;
       const done = room.setState(family, key, value);
-      if (room.kind.state[family]?.kept === true) return done;
       if (done === false) throw new YamabikoError("unavailable", "The room holds as much state as it may.");
-      owned?.add(ownedKey(family, key));
+      OwnedState.note(room, family, key, owned);
       return done;
     },
     remove(key) {
-      owned?.delete(ownedKey(family, key));
+      OwnedState.note(room, family, key, null);
       return room.removeState(family, key);
     },
   };
-}
-
-/** How a membership remembers a key it set. */
-export function ownedKey(family: string, key: string): string {
-  return `${family}\n${key}`;
 }

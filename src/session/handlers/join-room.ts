@@ -7,9 +7,10 @@ import {
   type RoomAddress,
   YamabikoError,
 } from "../../protocol/index.ts";
-import type { Lost } from "../../room/page.ts";
+import type { Lost, Place } from "../../room/page.ts";
 import type { Room } from "../../room/room.ts";
-import { Membership, removeOwned } from "../membership.ts";
+import { Membership } from "../membership.ts";
+import { OwnedState } from "../owned-state.ts";
 import { kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
@@ -35,7 +36,7 @@ export async function handleJoinRoom(
   const room = await services.rooms.open(roomId, kindOf(namespace));
   const unpin = room.pin();
   const existing = session.memberships.get(roomId);
-  const owned = existing?.owned ?? new Set<string>();
+  const owned = existing?.owned ?? new OwnedState(room);
   let membership = existing;
   try {
     const you = await namespace.onJoin?.({
@@ -53,10 +54,10 @@ export async function handleJoinRoom(
     if (membership === undefined) {
       // Other joins of this connection may have come to their end meanwhile.
       if (isFull(session, roomId, services)) throw tooManyRooms(services);
-      membership = new Membership(room, room.subscribe(session.connection, place.start), user, owned);
+      membership = new Membership(room, room.subscribe(session.connection, place), user, owned);
       session.memberships.set(roomId, membership);
     } else {
-      membership.subscription.seek(place.start);
+      room.seek(membership.subscription, place);
     }
     session.send("joined_room", joinedPayload(room, place, you), roomId);
     if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
@@ -65,7 +66,7 @@ export async function handleJoinRoom(
     membership.subscription.pump();
   } finally {
     unpin();
-    if (membership === undefined) removeOwned(room, owned);
+    if (membership === undefined) owned.end();
   }
 }
 
@@ -80,26 +81,20 @@ function tooManyRooms({ limits, observer }: Services): YamabikoError {
   });
 }
 
-interface Place {
-  readonly start: number;
-  readonly lost: Lost | null;
-  readonly recovered: boolean;
-}
-
 /** Joining again without `after` goes on where the reader is (JOIN-3). */
 function goOn(membership: Membership, room: Room): Place {
   const { epoch, seq } = membership.subscription.position;
-  if (epoch !== room.epoch)
-    return { start: room.first - 1, lost: { reason: "epoch", from: null, to: null }, recovered: false };
-  return { start: seq, lost: null, recovered: true };
+  if (epoch === room.epoch) return { epoch, start: seq, lost: null, recovered: true };
+  const lost: Lost = { reason: "epoch", from: null, to: null };
+  return { epoch: room.epoch, start: room.first - 1, lost, recovered: false };
 }
 
 function joinedPayload(room: Room, place: Place, you: JsonObject | undefined): JsonObject {
   const payload: JsonObject = {
     roomId: room.roomId,
-    epoch: room.epoch,
+    epoch: place.epoch,
     head: room.head,
-    cursor: formatCursor(room.epoch, place.start),
+    cursor: formatCursor(place.epoch, place.start),
     recovered: place.recovered,
     state: room.stateSnapshot(),
   };

@@ -1,0 +1,292 @@
+import { isoTime } from "../codec/json.ts";
+import type { LogEvent } from "../log/log.ts";
+import type { Observer } from "../observe/observer.ts";
+import { CLOSE, type Clock, type Cursor, type Envelope, formatCursor } from "../protocol/index.ts";
+import type { Fanout } from "./fanout.ts";
+import type { Follower } from "./follower.ts";
+import { LiveReaders } from "./live-readers.ts";
+import type { Lost, Page } from "./page.ts";
+import type { Format, Sink } from "./sink.ts";
+import type { Source, Subscription } from "./subscription.ts";
+
+/** Beyond this much not yet flushed, a room flushes at once, so that what readers need is still in memory. */
+const FLUSH_EVENTS = 256;
+const FLUSH_BYTES = 128 * 1024;
+/** How long to wait before reading again what the log could not give, ms. */
+const RETRY_MS = 500;
+
+/** How a room's state is told. */
+export interface StateVoice {
+  /** The newest revision. */
+  readonly rev: number;
+  /** What a reader that knows `rev` must be told, in order. */
+  changesSince(rev: number): Envelope[];
+}
+
+export interface DeliveryParts {
+  readonly roomId: string;
+  readonly state: StateVoice;
+  readonly fanout: Fanout;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+/** Brings what a room has to its readers: the live ones share one buffer per format and flush, the others catch up. */
+export class Delivery implements Source {
+  readonly #parts: DeliveryParts;
+  readonly #follower: Follower;
+  readonly #live = new LiveReaders();
+  /** Readers that have everything, but more than was flushed: live after the next flush. */
+  readonly #arriving = new Set<Subscription>();
+  readonly #readers = new Set<Subscription>();
+  /** Pulled readers that wait for something new. */
+  readonly #waiting = new Set<() => void>();
+  #signals: Envelope[] = [];
+  #flushed: number;
+  #flushedRev: number;
+  /** What has gathered since the last flush, bytes of payload. */
+  #gathered = 0;
+  #isMarked = false;
+
+  constructor(parts: DeliveryParts, follower: Follower) {
+    this.#parts = parts;
+    this.#follower = follower;
+    this.#flushed = follower.head;
+    this.#flushedRev = parts.state.rev;
+  }
+
+  get epoch(): string {
+    return this.#follower.epoch;
+  }
+
+  get head(): number {
+    return this.#follower.head;
+  }
+
+  get flushed(): number {
+    return this.#flushed;
+  }
+
+  /** How many pushed readers there are. */
+  get readers(): number {
+    return this.#readers.size;
+  }
+
+  /** How many of them are not live now. */
+  get behind(): number {
+    return this.#readers.size - this.#live.count;
+  }
+
+  /** Whether nobody reads, or waits to. */
+  get isIdle(): boolean {
+    return this.#readers.size === 0 && this.#waiting.size === 0;
+  }
+
+  // ---- readers
+
+  /** A reader that was made for this room. Nothing is delivered before its `pump`. */
+  add(subscription: Subscription): void {
+    this.#readers.add(subscription);
+  }
+
+  page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page> {
+    return this.#follower.page(cursor, limit, maxBytes);
+  }
+
+  deliverPage(page: Page, sink: Sink): void {
+    const bytes = join(this.#follower.encode(page.events, sink.format));
+    sink.deliver(bytes);
+    this.#parts.observer.delivered(page.events.length, bytes.length);
+  }
+
+  deliverLost(lost: Lost, cursor: number, sink: Sink): void {
+    const { roomId, clock } = this.#parts;
+    const payload = { roomId, ...lost, cursor: formatCursor(this.epoch, cursor) };
+    sink.deliver(sink.format.envelope({ type: "history_lost", payload, timestamp: isoTime(clock.now()), roomId }));
+  }
+
+  settle(subscription: Subscription): void {
+    const { state } = this.#parts;
+    if (this.#flushed === this.head && this.#signals.length === 0) {
+      if (subscription.rev !== state.rev) {
+        const frames = this.#stateFrames(subscription.rev, subscription.sink.format);
+        subscription.rev = state.rev;
+        for (const frame of frames) subscription.sink.deliver(frame);
+      }
+      if (this.#flushedRev === state.rev) {
+        this.#arriving.delete(subscription);
+        this.#live.add(subscription);
+        return;
+      }
+    }
+    this.#arriving.add(subscription);
+    this.mark();
+  }
+
+  demote(subscription: Subscription): void {
+    this.#arriving.delete(subscription);
+    if (!subscription.isLive) return;
+    this.#live.remove(subscription);
+    this.#putBack(subscription);
+  }
+
+  drop(subscription: Subscription): void {
+    this.demote(subscription);
+    this.#readers.delete(subscription);
+  }
+
+  retry(subscription: Subscription, error: unknown): void {
+    const { observer, clock } = this.#parts;
+    observer.failure("reading the log for a reader", error);
+    clock.setTimer(() => subscription.pump(), RETRY_MS);
+  }
+
+  fail(subscription: Subscription, error: unknown): void {
+    this.#parts.observer.failure("encoding for a reader", error);
+    subscription.close();
+    subscription.sink.close(CLOSE.server_error, "something could not be encoded");
+  }
+
+  /** Calls `wake` once, when there is something new or the room ends. Returns the way to take it back. */
+  onNews(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => this.#waiting.delete(wake);
+  }
+
+  // ---- what is new
+
+  /** The head moved. */
+  advanced(event: LogEvent): void {
+    this.gather(event.data.length);
+  }
+
+  /** All readers go on from their own cursors: the head jumped, so there is nothing they could share. */
+  jumped(epochBefore: string): void {
+    for (const subscription of this.#live.clear()) {
+      this.#putBack(subscription);
+      subscription.epoch = epochBefore;
+      this.#arriving.add(subscription);
+    }
+    this.#flushed = this.head;
+    this.#wakeWaiting();
+    this.mark();
+  }
+
+  /** Something that is neither logged nor kept, for everyone here now. */
+  signal(envelope: Envelope): void {
+    if (this.#readers.size === 0) return;
+    this.#signals.push(envelope);
+    this.gather(JSON.stringify(envelope.payload).length);
+  }
+
+  /** This much more is to be flushed; at once when it is a lot. */
+  gather(bytes: number): void {
+    this.#gathered += bytes;
+    this.mark();
+    // Everything leaves, down to the sockets: a reader whose bytes only wait for the end of the turn is not slow.
+    if (this.#gathered > FLUSH_BYTES || this.head - this.#flushed > FLUSH_EVENTS) this.#parts.fanout.flush();
+  }
+
+  // ---- the flush
+
+  /** Asks for a flush at the end of this turn. */
+  mark(): void {
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    this.#parts.fanout.markRoom(this);
+  }
+
+  /** Gives live readers everything they have not got: one shared buffer per format. Never throws. */
+  flush(): { events: number; readers: number } {
+    this.#isMarked = false;
+    const { state } = this.#parts;
+    const events = this.head - this.#flushed;
+    const readers = this.#live.count;
+    const hasNews = events > 0 || this.#signals.length > 0 || this.#flushedRev !== state.rev;
+    if (readers > 0 && hasNews) this.#flushLive(events);
+    this.#signals = [];
+    this.#flushed = this.head;
+    this.#flushedRev = state.rev;
+    this.#gathered = 0;
+    if (this.#arriving.size > 0) {
+      const arriving = Array.from(this.#arriving);
+      this.#arriving.clear();
+      for (const subscription of arriving) subscription.pump();
+    }
+    if (events > 0) this.#wakeWaiting();
+    return { events, readers };
+  }
+
+  /** Everything is encoded before anything is delivered, so that a failure leaves nobody half served. */
+  #flushLive(events: number): void {
+    if (events > 0 && this.#flushed + 1 < this.#follower.tailFirst) {
+      // What they need is no longer in memory: each goes on from its cursor.
+      this.#sendBack(this.#live.clear());
+      return;
+    }
+    const { observer } = this.#parts;
+    const messages = events + this.#signals.length;
+    for (const group of this.#live.groups()) {
+      if (group.readers.length === 0) continue;
+      let buffer: Buffer;
+      try {
+        buffer = this.#encodeFlush(group.format);
+      } catch (error) {
+        observer.failure("encoding a flush", error);
+        this.#sendBack(this.#live.clearGroup(group));
+        continue;
+      }
+      if (buffer.length === 0) continue;
+      const stalled = group.deliver(buffer);
+      const served = group.readers.length - stalled.length;
+      observer.delivered(messages * served, buffer.length * served);
+      for (const subscription of stalled) {
+        this.#live.remove(subscription);
+        this.#putBack(subscription);
+        observer.readerStalled();
+      }
+    }
+  }
+
+  #encodeFlush(format: Format): Buffer {
+    const buffers = this.#follower.encodeFrom(this.#flushed + 1, format);
+    for (const frame of this.#stateFrames(this.#flushedRev, format)) buffers.push(frame);
+    for (const signal of this.#signals) buffers.push(format.envelope(signal));
+    return join(buffers);
+  }
+
+  #stateFrames(rev: number, format: Format): Buffer[] {
+    if (rev === this.#parts.state.rev) return [];
+    return this.#parts.state.changesSince(rev).map((envelope) => format.envelope(envelope));
+  }
+
+  /** Readers that are no longer live catch up by themselves, after this flush. */
+  #sendBack(subscriptions: readonly Subscription[]): void {
+    for (const subscription of subscriptions) {
+      this.#putBack(subscription);
+      this.#arriving.add(subscription);
+    }
+  }
+
+  #putBack(subscription: Subscription): void {
+    subscription.cursor = this.#flushed;
+    subscription.epoch = this.epoch;
+    subscription.rev = this.#flushedRev;
+  }
+
+  #wakeWaiting(): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = Array.from(this.#waiting);
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+
+  /** Nothing more will come. */
+  close(): void {
+    this.#wakeWaiting();
+  }
+}
+
+function join(buffers: readonly Buffer[]): Buffer {
+  return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers);
+}

@@ -1,0 +1,290 @@
+import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
+import type { Observer } from "../observe/observer.ts";
+import type { Clock, Cursor, Limits } from "../protocol/index.ts";
+import type { Lost, Page, Place } from "./page.ts";
+import type { Format } from "./sink.ts";
+import { Tail } from "./tail.ts";
+
+/** How many events one read of the log asks for when a hole is filled. */
+const HOLE_EVENTS = 512;
+/** How long to wait before reading again what the log could not give, ms. */
+const RETRY_MS = 500;
+
+export interface FollowerParts {
+  readonly roomId: string;
+  readonly log: Log;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly limits: Limits;
+}
+
+/** Told what becomes known of the log. */
+export interface FollowerOwner {
+  /** The head moved by one event, which is in memory. */
+  advanced(event: LogEvent): void;
+  /** What is in memory is about to be dropped: whoever needs it takes it now. */
+  dropping(): void;
+  /**
+   * The head jumped: the log was made anew, or retention was faster than we. Readers go on from their own cursors, which
+   * belong to `epochBefore`.
+   */
+  jumped(epochBefore: string): void;
+}
+
+/**
+ * What this node knows of one room's log: the head, and the newest events in memory. It follows the log from its own
+ * appends and from what it is told; a hole is read from the log. Nothing it serves is beyond its head.
+ */
+export class Follower {
+  readonly #parts: FollowerParts;
+  readonly #owner: FollowerOwner;
+  readonly #tail: Tail;
+  /** Reads of the log under way, by what was asked: readers at the same place share one. */
+  readonly #reads = new Map<string, Promise<Page>>();
+  #epoch: string;
+  #first: number;
+  #head: number;
+  /** The head to reach, while a hole is filled. */
+  #wanted = 0;
+  #filling: Promise<void> | null = null;
+  #appending = 0;
+
+  constructor(parts: FollowerParts, head: RoomHead, owner: FollowerOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#epoch = head.epoch;
+    this.#first = head.first;
+    this.#head = head.head;
+    this.#tail = new Tail(this.#head, parts.limits.tailEvents, parts.limits.tailBytes);
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** The oldest seq still kept, as far as this node knows; at most head + 1. */
+  get first(): number {
+    return this.#first;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  /** The oldest seq in memory; head + 1 when there is none. */
+  get tailFirst(): number {
+    return this.#tail.first;
+  }
+
+  /** What the newest events take in memory, bytes. */
+  get bytes(): number {
+    return this.#tail.bytes;
+  }
+
+  /** Whether nothing is under way. */
+  get isIdle(): boolean {
+    return this.#appending === 0 && this.#filling === null && this.#reads.size === 0;
+  }
+
+  /** As `Log.append`. When it resolves, the head is at least the event's seq or on its way there. */
+  async append(
+    sender: string | null,
+    messageId: string | null,
+    event: NewEvent,
+    options?: AppendOptions,
+  ): Promise<AppendResult> {
+    const { log, observer, clock, roomId } = this.#parts;
+    const asked = clock.monotonic();
+    this.#appending++;
+    let result: AppendResult;
+    try {
+      result = await log.append(roomId, sender, messageId, event, options);
+    } finally {
+      this.#appending--;
+    }
+    observer.appended(clock.monotonic() - asked);
+    const { epoch, seq, timestamp, duplicate } = result;
+    if (epoch !== this.#epoch) void this.refresh().catch(() => {});
+    else if (duplicate) this.hear(seq);
+    else {
+      const amend = options?.amend ?? [];
+      for (const amendment of amend) this.#tail.replace(amendment.seq, amendment.data);
+      const amends = amend[0]?.seq ?? null;
+      const { type, data } = event;
+      if (seq === this.#head + 1 && this.#filling === null) {
+        this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends });
+      } else this.hear(seq);
+    }
+    return result;
+  }
+
+  /** There is an event of this seq. */
+  hear(seq: number): void {
+    if (seq > this.#head) this.#fill(seq);
+  }
+
+  /** What the log said of itself: another epoch, a newer head, an older end that is gone. */
+  learn(known: RoomHead): void {
+    const before = this.#epoch;
+    if (known.epoch !== before) {
+      this.#epoch = known.epoch;
+      this.#first = known.first;
+      this.#jump(known.head, before);
+    } else {
+      if (known.first > this.#head + 1) this.#jump(known.first - 1, before);
+      if (known.first > this.#first) this.#first = known.first;
+      this.hear(known.head);
+    }
+  }
+
+  /** Asks the log where it stands, and catches up with it. */
+  async refresh(): Promise<void> {
+    const heads = await this.#parts.log.heads([this.#parts.roomId]);
+    const head = heads.get(this.#parts.roomId);
+    if (head === undefined) return;
+    this.learn(head);
+    if (this.#filling !== null) await this.#filling;
+  }
+
+  /** What a cursor is owed, at most `limit` events and about `maxBytes`. At once when it is in memory, else from the log. */
+  page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page> {
+    const lost = this.#lostPage(cursor);
+    if (lost !== null) return lost;
+    const { seq } = cursor;
+    if (seq + 1 >= this.#tail.first)
+      return this.#pageOf(seq, this.#tail.slice(seq + 1, this.#head, limit, maxBytes), "tail");
+    const key = `${seq} ${limit} ${maxBytes}`;
+    let read = this.#reads.get(key);
+    if (read === undefined) {
+      read = this.#read(cursor, limit, maxBytes).finally(() => this.#reads.delete(key));
+      this.#reads.set(key, read);
+    }
+    return read;
+  }
+
+  async #read(cursor: Cursor, limit: number, maxBytes: number): Promise<Page> {
+    const read = await this.#parts.log.read(this.#parts.roomId, cursor.seq, limit, maxBytes);
+    this.learn(read);
+    const lost = this.#lostPage({ epoch: cursor.epoch ?? read.epoch, seq: cursor.seq });
+    if (lost !== null) return lost;
+    // The log may be ahead of this node; what is beyond the head comes when the head does.
+    const isAhead = read.events.length > 0 && read.events.at(-1)!.seq > this.#head;
+    const events = isAhead ? read.events.filter((event) => event.seq <= this.#head) : read.events;
+    return this.#pageOf(cursor.seq, events, "log");
+  }
+
+  #pageOf(start: number, events: readonly LogEvent[], source: "tail" | "log"): Page {
+    if (events.length > 0) this.#parts.observer.caughtUp(source);
+    return { epoch: this.#epoch, start, events, lost: null, head: this.#head };
+  }
+
+  #lostPage(cursor: Cursor): Page | null {
+    const lost = this.#lostAt(cursor);
+    if (lost === null) return null;
+    this.#parts.observer.historyLost(lost.reason);
+    return { epoch: this.#epoch, start: this.#startAfter(cursor), events: [], lost, head: this.#head };
+  }
+
+  #lostAt({ epoch, seq }: Cursor): Lost | null {
+    if (epoch !== null && epoch !== this.#epoch) return { reason: "epoch", from: null, to: null };
+    if (seq > this.#head) return { reason: "epoch", from: null, to: null };
+    if (seq + 1 < this.#first) return { reason: "retention", from: seq + 1, to: this.#first - 1 };
+    return null;
+  }
+
+  /** Where delivery goes on for a cursor that lost something: at the head when it was ahead of us, else where the log begins. */
+  #startAfter({ epoch, seq }: Cursor): number {
+    const isAhead = (epoch === null || epoch === this.#epoch) && seq > this.#head;
+    return isAhead ? this.#head : this.#first - 1;
+  }
+
+  /**
+   * Where reading starts for a client that comes with `after`, or without, `limit` events before the head.
+   * Looks at the log first when this node alone cannot tell.
+   */
+  async locate(after: Cursor | null, limit: number): Promise<Place> {
+    if (after !== null && (after.seq + 1 < this.#tail.first || after.seq > this.#head || after.epoch !== this.#epoch)) {
+      await this.refresh();
+    }
+    const epoch = this.#epoch;
+    if (after === null) {
+      return { epoch, start: Math.max(this.#first - 1, this.#head - limit), lost: null, recovered: false };
+    }
+    const lost = this.#lostAt(after);
+    if (lost === null) return { epoch, start: after.seq, lost: null, recovered: true };
+    this.#parts.observer.historyLost(lost.reason);
+    return { epoch, start: this.#startAfter(after), lost, recovered: false };
+  }
+
+  /** Events in a format, one after the other. Those in memory are encoded once for all. */
+  encode(events: readonly LogEvent[], format: Format): Buffer[] {
+    return events.map((event) =>
+      event === this.#tail.event(event.seq) ? this.#tail.encoded(event.seq, format) : format.event(event),
+    );
+  }
+
+  /** The events from `from` to the head in a format. They must be in memory. */
+  encodeFrom(from: number, format: Format): Buffer[] {
+    const buffers: Buffer[] = [];
+    for (let seq = from; seq <= this.#head; seq++) buffers.push(this.#tail.encoded(seq, format));
+    return buffers;
+  }
+
+  /** Lets go of the events in memory. */
+  forget(): void {
+    this.#tail.reset(this.#head);
+  }
+
+  #advance(event: LogEvent): void {
+    this.#tail.push(event);
+    this.#head = event.seq;
+    this.#owner.advanced(event);
+  }
+
+  #jump(head: number, epochBefore: string): void {
+    this.#head = head;
+    this.#wanted = 0;
+    this.#tail.reset(head);
+    this.#owner.jumped(epochBefore);
+  }
+
+  /** Reads the log up to `seq`: a hole in what this node has seen. */
+  #fill(seq: number): void {
+    this.#wanted = Math.max(this.#wanted, seq);
+    if (this.#filling !== null) return;
+    this.#filling = this.#readHole().then(
+      () => {
+        this.#filling = null;
+        if (this.#wanted > this.#head) this.#fill(this.#wanted);
+      },
+      (error: unknown) => {
+        this.#filling = null;
+        this.#parts.observer.failure("filling a hole from the log", error);
+        this.#parts.clock.setTimer(() => this.hear(this.#wanted), RETRY_MS);
+      },
+    );
+  }
+
+  async #readHole(): Promise<void> {
+    // One turn later: the missing notices are often right behind.
+    await Promise.resolve();
+    while (this.#head < this.#wanted) {
+      const page = await this.#parts.log.read(this.#parts.roomId, this.#head, HOLE_EVENTS);
+      if (page.epoch !== this.#epoch || page.first > this.#head + 1) this.learn(page);
+      if (page.events.length === 0) {
+        // Whoever spoke of more was mistaken.
+        this.#wanted = 0;
+        return;
+      }
+      for (const event of page.events) {
+        if (event.seq !== this.#head + 1) continue;
+        if (event.amends !== null) {
+          // Its commit replaced payloads before it; what is in memory of them is old.
+          this.#owner.dropping();
+          this.#tail.reset(this.#head);
+        }
+        this.#advance(event);
+      }
+    }
+  }
+}
