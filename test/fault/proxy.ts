@@ -88,12 +88,12 @@ export class FaultProxy {
     this.#links.add(link);
     client.on("data", (bytes) => {
       this.bytes.up += bytes.length;
-      this.#forward(link, server, bytes);
+      this.#forward(link, client, server, bytes);
     });
     server.on("data", (bytes) => {
       this.bytes.down += bytes.length;
       if (link.mode === "swallowing") this.swallowed += bytes.length;
-      else this.#forward(link, client, bytes);
+      else this.#forward(link, server, client, bytes);
     });
     for (const socket of [client, server]) {
       // A half-open link does not learn of the other side's end either.
@@ -103,9 +103,12 @@ export class FaultProxy {
     }
   }
 
-  #forward(link: Link, to: Socket, bytes: Buffer): void {
+  /** One that does not take its bytes is not read for: the pressure goes through, as it does through a network. */
+  #forward(link: Link, from: Socket, to: Socket, bytes: Buffer): void {
     const write = (): void => {
-      if (link.mode !== "frozen" && !to.destroyed) to.write(bytes);
+      if (link.mode === "frozen" || to.destroyed || to.write(bytes)) return;
+      from.pause();
+      to.once("drain", () => from.resume());
     };
     // Equal delays keep the order.
     if (this.delayMs === 0) write();
