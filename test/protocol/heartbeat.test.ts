@@ -51,6 +51,7 @@ describe("heartbeat", () => {
 
   it("HB-1: any frame is a sign of life, also a broken message or half a frame", async () => {
     const socket = await mute();
+    const other = await RawClient.open(server, "ada");
     const signs = [
       textFrame("no json"),
       RawSocket.frame(OPCODE.pong, Buffer.from("unasked")),
@@ -66,7 +67,8 @@ describe("heartbeat", () => {
       const before = socket.bytesWritten;
       socket.write(sign);
       await until(() => socket.bytesWritten > before);
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      // What was written before another's question has been read when that is answered.
+      await other.ask("ping", {});
       await clock.advance(11_000);
       expect(socket.closeCode).toBeNull();
     }
