@@ -1,12 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-
-/** How guests are known again. */
-export interface GuestTokens {
-  /** A new guest, and what it shows when it comes back. */
-  issue(): { id: string; token: string };
-  /** The guest of a token, or null for one that was not issued with this secret. */
-  verify(token: string): string | null;
-}
+import type { GuestTokens } from "./identity.ts";
 
 const FORM = /^guest\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
 

@@ -14,3 +14,11 @@ export interface Identity {
  * Rejects with a `YamabikoError`: `unauthenticated` in the same words whatever was wrong, or `token_expired`.
  */
 export type VerifyToken = (token: string) => Promise<Identity>;
+
+/** How guests are known again. */
+export interface GuestTokens {
+  /** A new guest, and what it shows when it comes back. */
+  issue(): { id: string; token: string };
+  /** The guest of a token, or null for one that was not issued with this secret. */
+  verify(token: string): string | null;
+}

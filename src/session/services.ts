@@ -1,5 +1,4 @@
-import type { GuestTokens } from "../auth/guests.ts";
-import type { VerifyToken } from "../auth/identity.ts";
+import type { GuestTokens, VerifyToken } from "../auth/identity.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, RoomAddress } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";

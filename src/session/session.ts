@@ -1,5 +1,4 @@
-import type { GuestTokens } from "../auth/guests.ts";
-import type { Identity } from "../auth/identity.ts";
+import type { GuestTokens, Identity } from "../auth/identity.ts";
 import { isoTime } from "../codec/json.ts";
 import type { CloseReason } from "../observe/observer.ts";
 import {
