@@ -15,9 +15,6 @@ import { watchWake } from "./wake.ts";
  */
 export type ClientStatus = "connecting" | "connected" | "waiting" | "closed";
 
-/** A token, or a function that is asked for one at every attempt and before it expires; null means a guest. */
-export type TokenSource = string | null | (() => string | null | Promise<string | null>);
-
 /** The payload of `welcome` (CON-4). */
 export interface Welcome {
   connectionId: string;

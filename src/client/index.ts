@@ -10,10 +10,10 @@ export {
   createClient,
 } from "./client.ts";
 export type { ClientCodec } from "./codec.ts";
-export type { ClientStatus, TokenSource, Welcome } from "./connection.ts";
+export type { ClientStatus, Welcome } from "./connection.ts";
 export type { Contract, ContractOf, ContractSource, Contracts, CoreEvents } from "./contract.ts";
 export type { AckPayload, MessageState, OutgoingMessage, StoredMessage } from "./message.ts";
-export type { ClientOptions } from "./options.ts";
+export type { ClientOptions, TokenSource } from "./options.ts";
 export { type OutboxStorage, webStorage } from "./outbox-storage.ts";
 export type { HistoryLost, JoinedRoom, JoinOptions, Room, RoomListener, RoomStatus } from "./room.ts";
 export type { TransportName } from "./transports/transport.ts";

@@ -1,9 +1,11 @@
 import { type Clock, systemClock } from "../protocol/clock.ts";
 import { type ClientCodec, jsonClientCodec } from "./codec.ts";
-import type { TokenSource } from "./connection.ts";
 import type { OutboxStorage } from "./outbox-storage.ts";
 import type { ClientTransport } from "./transports/transport.ts";
 import { type WebSocketConstructor, webSocketTransport } from "./transports/websocket.ts";
+
+/** A token, or a function that is asked for one at every attempt and before it expires; null means a guest. */
+export type TokenSource = string | null | (() => string | null | Promise<string | null>);
 
 /** Options of `createClient`. */
 export interface ClientOptions {
