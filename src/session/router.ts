@@ -112,9 +112,17 @@ export class Router {
     work: (finish: () => void) => Promise<void>,
   ): Promise<void> {
     return new Promise((resolve) => {
-      session.lane(address?.roomId ?? "").run(async (finish) => {
+      session.lane(address?.roomId ?? "").run(async (next) => {
+        const place = session.allowance.enter();
+        if (place !== null) await place;
+        let isDone = false;
+        const finish = (): void => {
+          if (isDone) return;
+          isDone = true;
+          session.allowance.leave();
+          next();
+        };
         try {
-          if (session.connection.isCongested) await session.uncongested();
           if (!session.isEnded) await work(finish);
         } catch (error) {
           this.#refuse(session, envelope, address, error);

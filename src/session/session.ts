@@ -12,6 +12,7 @@ import {
   toYamabikoError,
   YamabikoError,
 } from "../protocol/index.ts";
+import { Allowance } from "./allowance.ts";
 import type { Connection } from "./connection.ts";
 import { Holds } from "./holds.ts";
 import { Lane } from "./lane.ts";
@@ -27,6 +28,8 @@ export class Session {
   readonly connection: Connection;
   /** The rooms this connection joined, by full roomId. */
   readonly memberships = new Map<string, Membership>();
+  /** What is done for this client at once. */
+  readonly allowance: Allowance;
   readonly #sessions: Sessions;
   readonly #router: Router;
   readonly #openedAt: number;
@@ -42,8 +45,6 @@ export class Session {
   #inFlightBytes = 0;
   #isPaused = false;
   #ended = false;
-  /** Work that waits for the client to read. */
-  #congested: (() => void)[] = [];
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
 
@@ -57,6 +58,7 @@ export class Session {
     this.#messages = new Bucket(limits.messagesPerSecond, clock);
     this.#bytes = new Bucket(limits.bytesPerSecond, clock);
     this.#holds = new Holds(clock, limits.inFlight);
+    this.allowance = new Allowance(() => connection.isCongested);
   }
 
   /** Null until the client has said who it is. */
@@ -146,12 +148,6 @@ export class Session {
     else this.refuse(undefined, error);
   }
 
-  /** Resolves when the client takes bytes again, at once when it does. Answers are not made for one that does not read them. */
-  uncongested(): Promise<void> {
-    if (!this.connection.isCongested || this.#ended) return Promise.resolve();
-    return new Promise((resolve) => this.#congested.push(resolve));
-  }
-
   /** Prepares work about one room in the order of arrival. */
   lane(roomId: string): Lane {
     let lane = this.#lanes.get(roomId);
@@ -211,7 +207,7 @@ export class Session {
 
   /** The transport takes bytes again. */
   wake(): void {
-    this.#release();
+    this.allowance.wake();
     for (const membership of this.memberships.values()) membership.subscription.pump();
   }
 
@@ -283,15 +279,8 @@ export class Session {
     this.memberships.clear();
     this.#lanes.clear();
     this.#holds.clear();
-    this.#release();
+    this.allowance.end();
     this.#sessions.ended(this, reason);
-  }
-
-  #release(): void {
-    if (this.#congested.length === 0) return;
-    const waiting = this.#congested;
-    this.#congested = [];
-    for (const resolve of waiting) resolve();
   }
 
   /** Stops reading from a client that has too much under way, and goes on when half of it is done. */

@@ -1,0 +1,51 @@
+/** How many messages of one client are prepared at once; each may have an answer of some hundred KiB in hand. */
+const AT_ONCE = 8;
+
+/**
+ * How much of a client's work is done at once, whatever the number of its rooms: a few messages, none while the client
+ * does not read its answers, and then one after the other. A message gives its place back when its append is asked for.
+ */
+export class Allowance {
+  readonly #isCongested: () => boolean;
+  readonly #waiting: (() => void)[] = [];
+  #busy = 0;
+  #isEnded = false;
+
+  /** @param isCongested whether the client is owed more than it may be; when that is over, `wake` is called. */
+  constructor(isCongested: () => boolean) {
+    this.#isCongested = isCongested;
+  }
+
+  /** Takes a place: null when there is one now, else a promise of it. */
+  enter(): Promise<void> | null {
+    if (this.#isEnded || (this.#waiting.length === 0 && this.#isFree())) {
+      this.#busy++;
+      return null;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Gives a place back; whoever waits longest has it, unless the client stopped reading. */
+  leave(): void {
+    this.#busy--;
+    this.wake();
+  }
+
+  /** Lets one of those who wait go on, when that may be. */
+  wake(): void {
+    if (this.#waiting.length === 0 || !this.#isFree()) return;
+    this.#busy++;
+    this.#waiting.shift()!();
+  }
+
+  /** The client is gone: nobody waits any more. */
+  end(): void {
+    this.#isEnded = true;
+    this.#busy += this.#waiting.length;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #isFree(): boolean {
+    return this.#busy < AT_ONCE && !this.#isCongested();
+  }
+}
