@@ -6,7 +6,7 @@ import type { Sink } from "../room/sink.ts";
  *
  * A transport accepts a client, makes a `Session` for it, and from then on
  * - calls `session.receive` with every decoded message, in the order of arrival;
- * - calls `session.refuseInput` for bytes that are no message;
+ * - calls `session.refuseInput` for bytes that are no message, and `session.receivePing` for a ping of its own;
  * - calls `session.wake` when `writable` has become true again;
  * - calls `session.end` exactly once, when the client is gone.
  *
@@ -14,12 +14,15 @@ import type { Sink } from "../room/sink.ts";
  */
 export interface Connection extends Sink {
   readonly transport: TransportName;
-  /** When anything was last heard of the client, by the monotonic clock, ms. */
+  /**
+   * The client's last sign of life, by the monotonic clock, ms: anything it sent, or took of what waited for it. While we
+   * do not read from it for reasons of our own, it is now.
+   */
   readonly heardAt: number;
   /** Whether more waits to be sent than the outbox limit allows. Then nothing more is done for the client until `wake`. */
   readonly isCongested: boolean;
-  /** Asks the client for a sign of life. */
-  ping(): void;
+  /** Asks the client for a sign of life. False when it cannot be asked any more. */
+  ping(): boolean;
   /** Stops reading from the client, so that it feels the pressure; false goes on. */
   pauseReading(paused: boolean): void;
 }

@@ -1,11 +1,16 @@
 import type { Clock } from "../protocol/index.ts";
 
+/** With this many times the burst refused, and not made up for by waiting, a bucket is overdrawn. */
+const PATIENCE = 10;
+
 /** A token bucket: `perSecond` on average, twice that at once. 0 means no limit. */
 export class Bucket {
   readonly #perMs: number;
   readonly #capacity: number;
   readonly #clock: Clock;
   #tokens: number;
+  /** What was refused, less what has been filled in since. */
+  #debt = 0;
   #filledAt: number;
 
   constructor(perSecond: number, clock: Clock, burst = perSecond * 2) {
@@ -20,19 +25,27 @@ export class Bucket {
   take(count = 1): number {
     if (this.#perMs === 0) return 0;
     const now = this.#clock.monotonic();
-    this.#tokens = Math.min(this.#capacity, this.#tokens + (now - this.#filledAt) * this.#perMs);
+    const filled = (now - this.#filledAt) * this.#perMs;
+    this.#tokens = Math.min(this.#capacity, this.#tokens + filled);
+    this.#debt = Math.max(0, this.#debt - filled);
     this.#filledAt = now;
     // More than the bucket ever holds is let through when it is full, and paid for afterwards.
     if (this.#tokens >= Math.min(count, this.#capacity)) {
       this.#tokens -= count;
       return 0;
     }
+    this.#debt += count;
     return Math.ceil((Math.min(count, this.#capacity) - this.#tokens) / this.#perMs);
   }
 
   /** Gives back what was taken for something that was refused for another reason. */
   giveBack(count = 1): void {
     this.#tokens = Math.min(this.#capacity, this.#tokens + count);
+  }
+
+  /** Whether so much was refused that whoever asks does not mind being refused. */
+  get isOverdrawn(): boolean {
+    return this.#debt > this.#capacity * PATIENCE;
   }
 
   /** Whether it is as full as can be, so that forgetting it changes nothing. */

@@ -6,6 +6,7 @@ import {
   type CloseName,
   type Envelope,
   type JsonObject,
+  type LimitName,
   messageIdOf,
   PROTOCOL_VERSION,
   toEnvelope,
@@ -93,6 +94,7 @@ export class Session {
     this.#router.services.observer.messageReceived(bytes);
     const messageId = messageIdOf(value);
     const wait = this.#limit(bytes);
+    if (this.#ended) return;
     let envelope: Envelope;
     try {
       envelope = toEnvelope(value);
@@ -124,20 +126,27 @@ export class Session {
     });
   }
 
+  /** A ping of the transport's own came in. Whether it is to be answered. */
+  receivePing(): boolean {
+    return !this.#ended && this.#take(this.#messages, "messagesPerSecond", PING_COST) === 0;
+  }
+
   /** Takes a message of this size from the connection's rates. How long it has to wait, ms; then nothing was taken. */
   #limit(bytes: number): number {
-    const { observer } = this.#router.services;
-    const messagesWait = this.#messages.take();
-    if (messagesWait > 0) {
-      observer.limited("messagesPerSecond");
-      return messagesWait;
-    }
-    const bytesWait = this.#bytes.take(bytes);
-    if (bytesWait > 0) {
-      observer.limited("bytesPerSecond");
-      this.#messages.giveBack();
-    }
+    const messagesWait = this.#take(this.#messages, "messagesPerSecond", 1);
+    if (messagesWait > 0) return messagesWait;
+    const bytesWait = this.#take(this.#bytes, "bytesPerSecond", bytes);
+    if (bytesWait > 0) this.#messages.giveBack();
     return bytesWait;
+  }
+
+  /** Takes from a rate. One that goes on and on beyond it is closed: even refusing costs. */
+  #take(bucket: Bucket, limit: LimitName, count: number): number {
+    const wait = bucket.take(count);
+    if (wait === 0) return 0;
+    this.#router.services.observer.limited(limit);
+    if (bucket.isOverdrawn) this.close("too_many", "too many messages");
+    return wait;
   }
 
   /** Bytes came in that are no message. One that sends little else is closed with 1008. */
@@ -300,6 +309,9 @@ export class Session {
 function tooMany(retryAfterMs: number): YamabikoError {
   return new YamabikoError("rate_limited", "Too many messages.", { retryAfterMs });
 }
+
+/** What a ping of the transport costs, in messages. */
+const PING_COST = 0.1;
 
 /** The most rooms whose order a connection keeps track of at once, beyond those in work. */
 const LANES = 512;

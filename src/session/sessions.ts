@@ -94,13 +94,12 @@ export class Sessions {
     const mono = clock.monotonic();
     const now = clock.now();
     for (const session of this.#all) {
-      const silentMs = mono - session.connection.heardAt;
-      if (session.askedAt !== null && session.connection.heardAt >= session.askedAt) session.askedAt = null;
+      const { heardAt } = session.connection;
+      if (session.askedAt !== null && heardAt >= session.askedAt) session.askedAt = null;
       if (session.askedAt !== null) {
         if (mono - session.askedAt >= ANSWER_MS) session.close("heartbeat_timeout", "no sign of life");
-      } else if (silentMs >= heartbeatMs) {
+      } else if (mono - heardAt >= heartbeatMs && session.connection.ping()) {
         session.askedAt = mono;
-        session.connection.ping();
       }
       if (session.expiresAt !== null && session.expiresAt <= now) session.close("unauthenticated", "the token expired");
     }

@@ -35,6 +35,7 @@ function viewEvent(event: LogEvent): StoredEvent {
 export function viewState(room: Room, family: string, owned: OwnedState | null): StateView {
   return {
     set(key, value) {
+      // Keys stand in `joined_room.state`, and there no reader of MessagePack would take this one (ENV-5).
       if (key === "__proto__") throw new YamabikoError("invalid_message", "A key cannot be `__proto__`.");
       if (room.kind.state[family]?.kept === true) return room.setState(family, key, value);
       // Set by work that outlived its connection, it would stay for ever.

@@ -1,5 +1,5 @@
-/** The opcodes of data frames (RFC 6455 section 5.2). */
-export const OPCODE = { text: 0x1, binary: 0x2 } as const;
+/** The opcodes of the frames we make (RFC 6455 section 5.2). */
+export const OPCODE = { text: 0x1, binary: 0x2, ping: 0x9, pong: 0xa } as const;
 
 /** The length of the header of an unmasked frame, bytes. */
 export function headerBytes(payloadBytes: number): number {

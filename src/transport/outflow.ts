@@ -17,11 +17,14 @@ export class Outflow implements Flushable {
   readonly #limitBytes: number;
   #first: Buffer | null = null;
   #more: Buffer[] | null = null;
+  #newest: Buffer | null = null;
   #collected = 0;
   #isMarked = false;
   #isClosed = false;
   /** Somebody was told that it is not writable, and must be told when it is again. */
   #isAwaited = false;
+  /** What `tookSome` saw when it was last asked. */
+  #seen = { waiting: 0, taken: 0, queued: 0 };
 
   /** @param onWritable called when `writable` has become true again after it was seen false. */
   constructor(socket: Socket, fanout: Fanout, limitBytes: number, onWritable: () => void) {
@@ -50,21 +53,63 @@ export class Outflow implements Flushable {
     return true;
   }
 
+  /** Whether nothing is taken any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Whether the other side took some of what waited for it, since this was last asked. What leaves without waiting says
+   * nothing: the system takes it, whether anybody reads it or not.
+   */
+  tookSome(): boolean {
+    const socket: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null } = this.#socket;
+    const before = this.#seen;
+    const waiting = socket.writableLength;
+    if (before.waiting === 0 && waiting === 0) return false;
+    // A write of many bytes is done only when the last of them has left; how far it is, only the handle knows.
+    const queued = socket._handle?.writeQueueSize ?? 0;
+    const taken = socket.bytesWritten - waiting;
+    this.#seen = { waiting, taken, queued };
+    return before.waiting > 0 && (taken > before.taken || queued < before.queued);
+  }
+
   deliver(bytes: Buffer): void {
     if (this.#isClosed) return;
+    this.#collect(bytes);
+    this.#mark();
+  }
+
+  /**
+   * Takes a message that only the newest of its kind matters of: it leaves once in a turn, and not before the other side
+   * takes what it was given earlier.
+   */
+  deliverNewest(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#newest = bytes;
+    if (this.writable) this.#mark();
+  }
+
+  #collect(bytes: Buffer): void {
     if (this.#first === null) this.#first = bytes;
     else if (this.#more === null) this.#more = [bytes];
     else this.#more.push(bytes);
     this.#collected += bytes.length;
-    if (!this.#isMarked) {
-      this.#isMarked = true;
-      this.#fanout.markSink(this);
-    }
+  }
+
+  #mark(): void {
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    this.#fanout.markSink(this);
   }
 
   /** Writes what was collected, in one write. */
   flush(): void {
     this.#isMarked = false;
+    if (this.#newest !== null && this.writable) {
+      this.#collect(this.#newest);
+      this.#newest = null;
+    }
     const first = this.#first;
     if (first === null || this.#isClosed) return;
     const more = this.#more;
@@ -96,6 +141,7 @@ export class Outflow implements Flushable {
   readonly #drained = (): void => {
     if (!this.#isAwaited || this.#isClosed) return;
     this.#isAwaited = false;
+    if (this.#newest !== null) this.#mark();
     this.#onWritable();
   };
 }

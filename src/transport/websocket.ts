@@ -127,10 +127,6 @@ class WebSocketConnection implements Connection {
       this.#out.end();
       close(code, reason);
     };
-    webSocket.on("ping", (payload) => {
-      // A client that floods us with pings and does not read the answers gets none.
-      if (this.#out.writable) webSocket.pong(payload);
-    });
   }
 
   serve(session: Session): void {
@@ -151,6 +147,10 @@ class WebSocketConnection implements Connection {
       }
       session.receive(value, bytes.length);
     });
+    this.#webSocket.on("ping", (payload) => {
+      // Answering the newest is enough (RFC 6455 section 5.5.3).
+      if (session.receivePing()) this.#out.deliverNewest(frameBytes(payload, OPCODE.pong));
+    });
     this.#listen((reason) => session.end(reason));
   }
 
@@ -162,6 +162,8 @@ class WebSocketConnection implements Connection {
       observer.messageReceived(bytes.length);
       this.deliver(frameBytes(bytes, isBinary ? OPCODE.binary : OPCODE.text));
     });
+    // Conformance suites count the answers.
+    this.#webSocket.on("ping", (payload) => this.deliver(frameBytes(payload, OPCODE.pong)));
     let isOpen = true;
     this.#listen((reason) => {
       if (isOpen) observer.connectionClosed("echo", reason);
@@ -184,7 +186,11 @@ class WebSocketConnection implements Connection {
 
   get heardAt(): number {
     const { bytesRead } = this.#socket;
-    if (bytesRead !== this.#bytesRead) {
+    const isHeard = bytesRead !== this.#bytesRead;
+    // One who reads slowly lives, though our ping waits behind what it has not read yet. So does one we do not listen to,
+    // unless that is because it does not read.
+    const tookSome = this.#out.tookSome();
+    if (isHeard || tookSome || (this.#isPausedBySession && !this.#out.isCongested)) {
       this.#bytesRead = bytesRead;
       this.#heardAt = this.#parts.clock.monotonic();
     }
@@ -208,8 +214,10 @@ class WebSocketConnection implements Connection {
     }
   }
 
-  ping(): void {
-    if (this.#out.writable) this.#webSocket.ping();
+  ping(): boolean {
+    if (this.#out.isClosed) return false;
+    this.deliver(PING);
+    return true;
   }
 
   pauseReading(paused: boolean): void {
@@ -244,6 +252,8 @@ class WebSocketConnection implements Connection {
     else this.#webSocket.resume();
   }
 }
+
+const PING = frameBytes(Buffer.alloc(0), OPCODE.ping);
 
 /** What the errors of the parser are in the table of close codes. */
 const FAULTS: Readonly<Record<string, CloseName>> = {
