@@ -208,6 +208,7 @@ export class Delivery implements Source {
     this.#flushed = this.head;
     this.#flushedRev = state.rev;
     this.#gathered = 0;
+    this.#follower.fit();
     if (this.#arriving.size > 0) {
       const arriving = Array.from(this.#arriving);
       this.#arriving.clear();

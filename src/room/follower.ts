@@ -223,11 +223,16 @@ export class Follower {
     );
   }
 
-  /** The events from `from` to the head in a format. They must be in memory. */
+  /** The events from `from` to the head in a format. They must be in memory. `fit` is called when all formats were made. */
   encodeFrom(from: number, format: Format): Buffer[] {
     const buffers: Buffer[] = [];
-    for (let seq = from; seq <= this.#head; seq++) buffers.push(this.#tail.encoded(seq, format));
+    for (let seq = from; seq <= this.#head; seq++) buffers.push(this.#tail.encoded(seq, format, true));
     return buffers;
+  }
+
+  /** Lets go of the oldest events in memory for what was encoded. */
+  fit(): void {
+    this.#tail.fit();
   }
 
   /** Lets go of the events in memory. */

@@ -35,6 +35,11 @@ export class Tail {
   push(event: LogEvent): void {
     this.#entries.push({ event, buffers: [], bytes: event.data.length });
     this.#bytes += event.data.length;
+    this.fit();
+  }
+
+  /** Lets the oldest go until the bounds hold. The newest one stays, however large it is. */
+  fit(): void {
     while (this.#entries.length - this.#start > 1 && this.#isOver()) this.#dropOldest();
   }
 
@@ -54,6 +59,7 @@ export class Tail {
     entry.event = { ...entry.event, data };
     entry.buffers = [];
     entry.bytes = data.length;
+    this.fit();
   }
 
   /** The event, when it is here. */
@@ -61,11 +67,15 @@ export class Tail {
     return this.#at(seq)?.event;
   }
 
-  /** The bytes of an event in a format, made once. The event must be here. */
-  encoded(seq: number, format: Format): Buffer {
+  /**
+   * The bytes of an event in a format; the event must be here. They are kept for the next one who asks, when there is room.
+   * @param isFresh keeps them without room too; older events make it at the next `fit`.
+   */
+  encoded(seq: number, format: Format, isFresh = false): Buffer {
     const entry = this.#at(seq)!;
     for (const cached of entry.buffers) if (cached.format === format.id) return cached.bytes;
     const bytes = format.event(entry.event);
+    if (!isFresh && this.#bytes + bytes.length > this.#maxBytes) return bytes;
     entry.buffers.push({ format: format.id, bytes });
     entry.bytes += bytes.length;
     this.#bytes += bytes.length;
