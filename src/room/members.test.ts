@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { createFakeClock, type FakeClock } from "../testing/fake-clock.ts";
+import { CROWD, GRACE_MS, MEMBERS, Members } from "./members.ts";
+import { RoomState } from "./state.ts";
+import { range } from "./world.test-support.ts";
+
+describe("the members of a room", () => {
+  let clock: FakeClock;
+  let state: RoomState;
+  let members: Members;
+  let rev: number;
+
+  beforeEach(() => {
+    clock = createFakeClock();
+    state = new RoomState({ keys: 10_000, bytes: 0 });
+    members = new Members(state, clock);
+    rev = 0;
+  });
+
+  const join = (id: string) => members.join({ id, name: `the ${id}` });
+  /** Who came (+) and went (-) since the last call. */
+  const told = () => {
+    const changes = state.changesSince(rev)!;
+    rev = state.rev;
+    return changes.map(({ family, key, value }) => {
+      expect(family).toBe(MEMBERS);
+      return `${value === null ? "-" : "+"}${key}`;
+    });
+  };
+
+  it("are users, not connections: the first one to come and the last one to go are told", () => {
+    join("ann");
+    join("ann");
+    expect(told()).toEqual(["+ann"]);
+    members.leave("ann", "left");
+    expect([members.count, told()]).toEqual([1, []]);
+    members.leave("ann", "left");
+    expect([members.count, told()]).toEqual([0, ["-ann"]]);
+    expect(members.list()).toEqual({ count: 0, users: [] });
+  });
+
+  it("are told with their name, and with why they went", () => {
+    join("ann");
+    expect(state.changesSince(0)).toMatchObject([
+      { value: { userId: "ann", userName: "the ann", joinedAt: clock.now() } },
+    ]);
+    members.leave("ann", "left");
+    expect(state.changesSince(1)).toMatchObject([{ last: { userId: "ann", userName: "the ann", reason: "left" } }]);
+  });
+
+  it("stay through the grace after a drop, and a reconnect within it is nothing to tell", async () => {
+    join("ann");
+    const { users } = members.list();
+    told();
+    members.leave("ann", "dropped");
+    await clock.advance(GRACE_MS - 1);
+    members.sweep();
+    expect([members.count, told()]).toEqual([1, []]);
+    join("ann");
+    await clock.advance(GRACE_MS * 2);
+    members.sweep();
+    expect([members.count, told()]).toEqual([1, []]);
+    expect(members.list().users).toEqual(users);
+  });
+
+  it("go when the grace after a drop is over, and are then new when they come", async () => {
+    join("ann");
+    told();
+    members.leave("ann", "dropped");
+    await clock.advance(GRACE_MS);
+    members.sweep();
+    expect(state.changesSince(1)).toMatchObject([{ last: { reason: "dropped" } }]);
+    expect([members.count, told()]).toEqual([0, ["-ann"]]);
+    join("ann");
+    expect(told()).toEqual(["+ann"]);
+  });
+
+  it("get the whole grace again at every drop", async () => {
+    join("ann");
+    members.leave("ann", "dropped");
+    await clock.advance(GRACE_MS - 1);
+    join("ann");
+    members.leave("ann", "dropped");
+    await clock.advance(GRACE_MS - 1);
+    members.sweep();
+    expect(members.count).toBe(1);
+    await clock.advance(1);
+    members.sweep();
+    expect(members.count).toBe(0);
+  });
+
+  it("stay while another tab is joined, whichever way the first one went", async () => {
+    join("ann");
+    join("ann");
+    members.leave("ann", "dropped");
+    await clock.advance(GRACE_MS * 2);
+    members.sweep();
+    expect(members.count).toBe(1);
+    members.leave("ann", "left");
+    expect([members.count, told()]).toEqual([0, []]);
+  });
+
+  it("are not counted down by connections that were gone already", () => {
+    join("ann");
+    members.leave("ann", "dropped");
+    members.leave("ann", "left");
+    members.leave("nobody", "left");
+    join("ann");
+    expect([members.count, told()]).toEqual([1, ["+ann"]]);
+    members.leave("ann", "left");
+    expect(members.count).toBe(0);
+  });
+
+  it(`beyond ${CROWD} are not told one by one; the count is, once per sweep`, () => {
+    for (const id of range(1, CROWD)) join(`${id}`);
+    expect(told()).toHaveLength(CROWD);
+    expect(members.sweep()).toBe(false);
+    join("one more");
+    join("and more");
+    expect(told()).toEqual([]);
+    expect([members.sweep(), members.sweep()]).toEqual([true, false]);
+    members.leave("and more", "left");
+    members.leave("1", "left");
+    expect(told()).toEqual([]);
+    expect([members.sweep(), members.sweep()]).toEqual([true, false]);
+    members.leave("2", "left");
+    expect(told()).toEqual(["-2"]);
+    expect(members.sweep()).toBe(false);
+  });
+
+  it(`are listed up to ${CROWD}, and all of them counted`, () => {
+    for (const id of range(1, CROWD + 5)) join(`${id}`);
+    expect(members.list().count).toBe(CROWD + 5);
+    expect(members.list().users).toHaveLength(CROWD);
+    expect(members.list(2).users.map(({ userId }) => userId)).toEqual(["1", "2"]);
+  });
+
+  it("do not go uncounted when a room has no place for their state", () => {
+    state = new RoomState({ keys: 1, bytes: 0 });
+    members = new Members(state, clock);
+    join("ann");
+    join("bob");
+    expect([members.count, state.size(MEMBERS)]).toEqual([2, 1]);
+    members.leave("bob", "left");
+    expect([members.count, told()]).toEqual([1, ["+ann"]]);
+  });
+});
