@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, type Socket } from "node:net";
 
 /** Finds out the address a request comes from. */
 export class ClientAddress {
@@ -44,6 +44,12 @@ export class ClientAddress {
       }
     }
     return limitKey(address);
+  }
+
+  /** The address of a connection that has asked for nothing yet; null for a trusted proxy, who connects for many. */
+  ofSocket(socket: Socket): string | null {
+    const address = plain(socket.remoteAddress ?? "");
+    return this.#hasTrusted && this.#isTrusted(address) ? null : limitKey(address);
   }
 
   #isTrusted(address: string): boolean {

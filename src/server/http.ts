@@ -18,6 +18,8 @@ export interface HttpParts {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Counts a request for a ticket or a token. Throws `rate_limited`. */
+  limitCredentials(request: IncomingMessage): void;
   /** Whether the server can serve now. */
   isReady(): boolean;
   /** The metrics as text; null where they are not served here. */
@@ -59,6 +61,7 @@ async function answer(request: IncomingMessage, parts: HttpParts): Promise<Answe
     }
     case "POST /api/tickets": {
       checkPage(request, parts);
+      parts.limitCredentials(request);
       const identity = await identify(request, url, parts.verifyToken, parts.tickets);
       if (identity === null) {
         throw new YamabikoError("unauthenticated", "A ticket is given for a token.", {
@@ -70,6 +73,7 @@ async function answer(request: IncomingMessage, parts: HttpParts): Promise<Answe
     case "POST /api/dev/token": {
       if (parts.devSecret === null) return null;
       checkPage(request, parts);
+      parts.limitCredentials(request);
       return {
         status: 200,
         body: await issueDevToken(parts.devSecret, await readBody(request, parts.limits), parts.clock),

@@ -8,11 +8,13 @@ export class IpLimits {
   readonly #observer: Observer;
   readonly #connections = new Map<string, number>();
   readonly #handshakes: Buckets;
+  readonly #credentials: Buckets;
 
   constructor(limits: Limits, clock: Clock, observer: Observer) {
     this.#limits = limits;
     this.#observer = observer;
     this.#handshakes = new Buckets(clock);
+    this.#credentials = new Buckets(clock);
   }
 
   /**
@@ -20,17 +22,13 @@ export class IpLimits {
    * @throws {YamabikoError} `too_many_connections` or `rate_limited`; then nothing was taken.
    */
   take(address: string): () => void {
-    const { connectionsPerIp, handshakesPerSecond } = this.#limits;
+    const { connectionsPerIp } = this.#limits;
     const count = this.#connections.get(address) ?? 0;
     if (connectionsPerIp !== 0 && count >= connectionsPerIp) {
       this.#observer.limited("connectionsPerIp");
       throw new YamabikoError("too_many_connections", "Too many connections from your address.");
     }
-    const wait = this.#handshakes.take(address, handshakesPerSecond);
-    if (wait > 0) {
-      this.#observer.limited("handshakesPerSecond");
-      throw new YamabikoError("rate_limited", "Too many new connections from your address.", { retryAfterMs: wait });
-    }
+    this.#limit(this.#handshakes, address, "Too many new connections from your address.");
     this.#connections.set(address, count + 1);
     let isHeld = true;
     return () => {
@@ -42,8 +40,24 @@ export class IpLimits {
     };
   }
 
+  /**
+   * Counts a request for a ticket or a token: as many per second as connections.
+   * @throws {YamabikoError} `rate_limited`.
+   */
+  askForCredential(address: string): void {
+    this.#limit(this.#credentials, address, "Too many requests from your address.");
+  }
+
+  #limit(buckets: Buckets, address: string, message: string): void {
+    const wait = buckets.take(address, this.#limits.handshakesPerSecond);
+    if (wait === 0) return;
+    this.#observer.limited("handshakesPerSecond");
+    throw new YamabikoError("rate_limited", message, { retryAfterMs: wait });
+  }
+
   /** Forgets rates nobody uses. */
   sweep(): void {
     this.#handshakes.sweep();
+    this.#credentials.sweep();
   }
 }

@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { dirname } from "node:path";
+import type { Duplex } from "node:stream";
 import { createAccess } from "../auth/access.ts";
 import { loadDevSecret } from "../auth/dev.ts";
 import { createGuestTokens } from "../auth/guests.ts";
@@ -16,26 +22,31 @@ import { createMemoryLog } from "../log/memory.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
-import { type Clock, parseRoomId, resolveLimits, systemClock } from "../protocol/index.ts";
+import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock } from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
 import { Router } from "../session/router.ts";
 import { Sessions } from "../session/sessions.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
+import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
 import type { ServerOptions } from "./options.ts";
 import { ServerRoom } from "./server-room.ts";
 import { createStatic } from "./static.ts";
 import { createUpgrade, refuseUpgrade } from "./upgrade.ts";
+import { UpgradedSockets } from "./upgraded-sockets.ts";
 import { VERSION } from "./version.ts";
 
 /** How long clients are told to wait before they come back after a shutdown, ms. */
 const RECONNECT_MS = 1_000;
 /** How long a shutdown waits for what is under way, ms. */
 const CLOSE_MS = 5_000;
-
+/** How long it then waits for close handshakes, ms. */
+const GOODBYE_MS = 2_500;
+/** How long a whole request may take, ms. */
+const REQUEST_MS = 30_000;
 /** How often requests whose headers or body take too long are looked for, ms. */
 const CHECK_MS = 1_000;
 
@@ -46,7 +57,10 @@ export interface YamabikoServer {
    * Rejects when the log cannot be opened or the port is taken.
    */
   listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
-  /** Tells clients to come back, finishes what was accepted, and lets go of everything. */
+  /**
+   * Tells clients to come back, finishes and answers what was accepted (for at most 5 s), and lets go of everything.
+   * Called again, it gives the same promise.
+   */
   close(): Promise<void>;
   /** A room, for the server's own code. */
   room(roomId: string): ServerRoom;
@@ -123,22 +137,8 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       observer,
       onBadHandshake: (socket, error) => refuseUpgrade(socket, error, observer),
     });
-    const upgrade = createUpgrade({
-      ready: Promise.resolve(),
-      webSocket,
-      sessions,
-      verifyToken,
-      tickets,
-      clientAddress,
-      ipLimits,
-      allowedOrigins,
-      echoPath: options.echoPath ?? null,
-      dev,
-      isAttached: options.server !== undefined,
-      observer,
-    });
     isReady = true;
-    return { rooms, sessions, upgrade };
+    return { rooms, sessions, webSocket };
   };
   const opened = open();
   // Told by `listen`, and by whoever uses a room; a failure that nobody asks about is no crash.
@@ -153,30 +153,52 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     limits,
     clock,
     observer,
+    limitCredentials: (request) => ipLimits.askForCredential(clientAddress.of(request)),
     isReady: () => isReady && !isClosed,
     metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
     pages,
   });
 
-  const http: HttpServer =
-    options.server ??
-    createHttpServer(
-      // Node looks for requests that take too long only so often; its default is every 30 s.
-      { headersTimeout: limits.handshakeMs, requestTimeout: 30_000, connectionsCheckingInterval: CHECK_MS },
-      handle,
-    );
-  const onUpgrade = (
-    request: Parameters<Awaited<typeof opened>["upgrade"]>[0],
-    socket: unknown,
-    head: Buffer,
-  ): void => {
-    const raw = socket as Socket;
-    opened.then(
-      ({ upgrade }) => (isClosed ? raw.destroy() : upgrade(request, raw, head)),
-      () => raw.destroy(),
-    );
-  };
+  const ownHttp = options.server === undefined ? createOwnHttp(limits, handle) : null;
+  const http: HttpServer = options.server ?? ownHttp!;
+  const halfOpen = ownHttp === null ? null : new HalfOpen(ownHttp, clientAddress, limits, observer);
+  const sockets = new UpgradedSockets();
+  const upgrade = createUpgrade({
+    opened,
+    sockets,
+    verifyToken,
+    tickets,
+    clientAddress,
+    ipLimits,
+    allowedOrigins,
+    echoPath: options.echoPath ?? null,
+    dev,
+    isAttached: ownHttp === null,
+    observer,
+    isClosed: () => isClosed,
+  });
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
+    upgrade(request, socket as Socket, head);
   http.on("upgrade", onUpgrade);
+
+  const close = async (): Promise<void> => {
+    isClosed = true;
+    if (ownHttp === null) http.off("upgrade", onUpgrade);
+    const httpClosed = ownHttp === null ? null : closeHttp(ownHttp);
+    halfOpen?.end();
+    sockets.end();
+    const parts = await opened.catch(() => null);
+    if (parts !== null) {
+      await atMost(parts.sessions.settle(RECONNECT_MS), CLOSE_MS);
+      parts.sessions.close();
+    }
+    await sockets.gone(GOODBYE_MS);
+    await httpClosed;
+    parts?.rooms.close();
+    await bus.close();
+    await log?.close();
+  };
+  let closing: Promise<void> | null = null;
 
   let sessionsNow: Sessions | null = null;
   opened.then(
@@ -193,7 +215,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
     async listen(port = options.port ?? 8080, host = options.host ?? (dev ? "127.0.0.1" : undefined)) {
       await opened;
-      if (options.server === undefined) {
+      if (ownHttp !== null) {
         await new Promise<void>((resolve, reject) => {
           http.once("error", reject);
           http.listen(port, host, () => {
@@ -212,16 +234,9 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       return { port: address?.port ?? 0, url: `http://${shownHost}:${address?.port ?? 0}` };
     },
 
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      http.off("upgrade", onUpgrade);
-      const parts = await opened.catch(() => null);
-      parts?.sessions.close(RECONNECT_MS);
-      if (options.server === undefined) await closeHttp(http);
-      parts?.rooms.close();
-      await bus.close();
-      await log?.close();
+    close() {
+      closing ??= close();
+      return closing;
     },
 
     room(roomId) {
@@ -294,7 +309,28 @@ function devDirectory(log: string | Log = DEFAULT_LOG): string | null {
   return path === undefined || path === ":memory:" ? null : dirname(path);
 }
 
-/** Lets requests and close handshakes finish, for a while. */
+/** Waits for something, but not for ever. */
+async function atMost(work: Promise<void>, waitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, waitMs);
+  });
+  await Promise.race([work, over]);
+  clearTimeout(timer);
+}
+
+function createOwnHttp(limits: Limits, handle: RequestListener): HttpServer {
+  const { handshakeMs } = limits;
+  const options = {
+    headersTimeout: handshakeMs,
+    requestTimeout: Math.max(REQUEST_MS, handshakeMs),
+    // Node looks for requests that take too long only so often; its default is every 30 s.
+    connectionsCheckingInterval: Math.min(CHECK_MS, handshakeMs),
+  };
+  return createHttpServer(options, handle);
+}
+
+/** Stops taking connections, and lets requests finish, for a while. */
 function closeHttp(http: HttpServer): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => http.closeAllConnections(), CLOSE_MS);

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { VerifyToken } from "../auth/identity.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Observer } from "../observe/observer.ts";
-import { ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
+import { CLOSE_CODES, ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { WebSocketTransport } from "../transport/websocket.ts";
 import type { ClientAddress } from "./client-address.ts";
@@ -11,12 +11,12 @@ import { identify } from "./credentials.ts";
 import type { IpLimits } from "./ip-limits.ts";
 import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
 import { requestUrl } from "./request-url.ts";
+import type { UpgradedSockets } from "./upgraded-sockets.ts";
 
 export interface UpgradeParts {
-  /** Resolves when the server can serve. */
-  readonly ready: Promise<unknown>;
-  readonly webSocket: WebSocketTransport;
-  readonly sessions: Sessions;
+  /** What serves connections, once the log is open. */
+  readonly opened: Promise<{ readonly webSocket: WebSocketTransport; readonly sessions: Sessions }>;
+  readonly sockets: UpgradedSockets;
   readonly verifyToken: VerifyToken | null;
   readonly tickets: Tickets;
   readonly clientAddress: ClientAddress;
@@ -27,41 +27,38 @@ export interface UpgradeParts {
   /** True when the HTTP server is somebody else's, who answers for other paths. */
   readonly isAttached: boolean;
   readonly observer: Observer;
+  /** Whether the server ends. */
+  isClosed(): boolean;
 }
 
 /** Answers WebSocket handshakes: everything is checked before the 101 (CON-1), and a refusal gives back what it took. */
 export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, socket: Socket, head: Buffer) => void {
   return (request, socket, head) => {
-    // From the upgrade on nobody else listens for the socket's errors.
-    const swallow = (): void => {};
-    socket.on("error", swallow);
-    const served = (): void => void socket.off("error", swallow);
-    let url: URL;
-    try {
-      url = requestUrl(request);
-    } catch (error) {
-      if (parts.isAttached) served();
-      else refuseUpgrade(socket, error, parts.observer);
-      return;
-    }
-    const isEcho = url.pathname === parts.echoPath;
-    if (!isEcho && url.pathname !== "/ws" && (parts.isAttached || url.pathname !== "/")) {
-      if (!parts.isAttached)
-        refuseUpgrade(socket, new YamabikoError("unknown_type", "There is nothing here."), parts.observer);
-      else served();
-      return;
-    }
-    answer(request, socket, head, url, isEcho, parts).then(served, (error: unknown) =>
-      refuseUpgrade(socket, error, parts.observer),
-    );
+    const path = pathOf(request);
+    const isEcho = path !== null && path === parts.echoPath;
+    const isOurs = isEcho || path === "/ws" || (path === "/" && !parts.isAttached);
+    if (!isOurs && parts.isAttached) return;
+    const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
+    parts.sockets.add(socket, () => refuse(closing()));
+    if (isOurs) answer(request, socket, head, isEcho, parts).catch(refuse);
+    else if (path === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
+    else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };
+}
+
+/** The path a request asks for; null when its address is none. */
+function pathOf(request: IncomingMessage): string | null {
+  try {
+    return requestUrl(request).pathname;
+  } catch {
+    return null;
+  }
 }
 
 async function answer(
   request: IncomingMessage,
   socket: Socket,
   head: Buffer,
-  url: URL,
   isEcho: boolean,
   parts: UpgradeParts,
 ): Promise<void> {
@@ -73,29 +70,41 @@ async function answer(
   if (parts.dev && !isLoopbackHost(request)) {
     throw new YamabikoError("access_denied", "In development mode the server is reached as localhost only.");
   }
-  checkRoom(parts);
   const release = parts.ipLimits.take(parts.clientAddress.of(request));
+  socket.once("close", release);
   try {
-    await parts.ready;
-    if (isEcho) {
-      parts.webSocket.echo(request, socket, head, release);
+    const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
+    checkRoom(sessions, parts);
+    const identity = isEcho ? null : await identify(request, requestUrl(request), parts.verifyToken, parts.tickets);
+    // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
+    checkRoom(sessions, parts);
+    if (socket.destroyed) {
+      release();
       return;
     }
-    const identity = await identify(request, url, parts.verifyToken, parts.tickets);
-    // Others may have come in while the credential was checked.
-    checkRoom(parts);
-    if (socket.destroyed) release();
-    else parts.webSocket.accept(request, socket, head, identity, release);
+    if (isEcho) {
+      const connection = webSocket.echo(request, socket, head);
+      parts.sockets.serve(socket, () => connection?.close(CLOSE_CODES.restart.code, "the server is closing"));
+    } else {
+      webSocket.accept(request, socket, head, identity);
+      // Its session closes it.
+      parts.sockets.serve(socket, () => {});
+    }
   } catch (error) {
     release();
     throw error;
   }
 }
 
-function checkRoom({ sessions, observer }: UpgradeParts): void {
+function checkRoom(sessions: Sessions, { observer, isClosed }: UpgradeParts): void {
+  if (isClosed()) throw closing();
   if (sessions.hasRoom) return;
   observer.limited("connections");
   throw new YamabikoError("too_many_connections", "The server is full.", { retryAfterMs: 1_000 });
+}
+
+function closing(): YamabikoError {
+  return new YamabikoError("unavailable", "The server is not serving now.", { retryAfterMs: 1_000 });
 }
 
 /** Answers a handshake with an error of the table and its HTTP status, and ends the socket. */
@@ -103,7 +112,7 @@ export function refuseUpgrade(socket: Socket, error: unknown, observer: Observer
   const typed = toYamabikoError(error);
   if (typed.code === "internal") observer.failure("answering a handshake", typed.cause);
   observer.refused(typed.code);
-  if (socket.destroyed) return;
+  if (socket.destroyed || socket.writableEnded) return;
   const { status } = ERRORS[typed.code];
   const body = JSON.stringify({ error: typed.toWire() });
   const retry = typed.retryAfterMs === undefined ? "" : `Retry-After: ${Math.ceil(typed.retryAfterMs / 1000)}\r\n`;

@@ -46,6 +46,8 @@ export class Session {
   #inFlightBytes = 0;
   #isPaused = false;
   #ended = false;
+  /** Set when the server ends: called when nothing is in work any more. */
+  #onSettled: (() => void) | null = null;
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
 
@@ -273,6 +275,20 @@ export class Session {
 
   // ---- the end
 
+  /**
+   * The server ends: says so (CLS-1) and reads no more. Resolves when what came in is answered, so that no client is left
+   * without the ack of what is in the log.
+   */
+  settle(reconnectInMs: number): Promise<void> {
+    this.send("server_closing", { reconnectInMs });
+    this.#isPaused = true;
+    this.connection.pauseReading(true);
+    return new Promise((resolve) => {
+      this.#onSettled = resolve;
+      this.#press();
+    });
+  }
+
   /** Closes the connection with a code of the table. */
   close(name: CloseName, reason: string): void {
     if (this.#ended) return;
@@ -290,10 +306,15 @@ export class Session {
     this.#holds.clear();
     this.allowance.end();
     this.#sessions.ended(this, reason);
+    this.#onSettled?.();
   }
 
   /** Stops reading from a client that has too much under way, and goes on when half of it is done. */
   #press(): void {
+    if (this.#onSettled !== null) {
+      if (this.#inFlight === 0) this.#onSettled();
+      return;
+    }
     const { inFlight, outboxBytes } = this.#router.services.limits;
     if (!this.#isPaused && (this.#inFlight > inFlight || this.#inFlightBytes > outboxBytes)) {
       this.#isPaused = true;

@@ -117,15 +117,17 @@ export class Sessions {
     }
   }
 
-  /** Tells all when to come back, then closes them. */
-  close(reconnectInMs: number): void {
+  /** Tells all when to come back and takes nothing more in. Resolves when what came in is answered. */
+  async settle(reconnectInMs: number): Promise<void> {
     this.#closed = true;
     this.#sweepTimer?.cancel();
     this.#gateTimer?.cancel();
-    for (const session of this.#all) {
-      session.send("server_closing", { reconnectInMs });
-      session.close("restart", "the server is closing");
-    }
+    await Promise.all(Array.from(this.#all, (session) => session.settle(reconnectInMs)));
+  }
+
+  /** Closes all. */
+  close(): void {
+    for (const session of this.#all) session.close("restart", "the server is closing");
   }
 
   #every(ms: number, run: () => void): void {

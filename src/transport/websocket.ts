@@ -60,10 +60,9 @@ export class WebSocketTransport {
   /**
    * Answers 101 and serves the client. The caller has checked path, origin, limits and credentials.
    * @param identity who the handshake's own credential named; null when there was none.
-   * @param onEnd called once, when the client is gone or the handshake failed.
    */
-  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null, onEnd: () => void): void {
-    this.#upgrade(request, socket, head, onEnd, (webSocket) => {
+  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null): void {
+    this.#upgrade(request, socket, head, (webSocket) => {
       const connection = new WebSocketConnection(webSocket, socket, this.#parts);
       const session = this.#parts.sessions.open(connection);
       connection.serve(session);
@@ -71,21 +70,20 @@ export class WebSocketTransport {
     });
   }
 
-  /** Answers 101 and sends every message back: for conformance suites, through the same parser, limits and writer. */
-  echo(request: IncomingMessage, socket: Socket, head: Buffer, onEnd: () => void): void {
-    this.#upgrade(request, socket, head, onEnd, (webSocket) => {
-      new WebSocketConnection(webSocket, socket, this.#parts, "echo").echo();
+  /**
+   * Answers 101 and sends every message back: for conformance suites, through the same parser, limits and writer.
+   * Returns the connection; null when the handshake was none.
+   */
+  echo(request: IncomingMessage, socket: Socket, head: Buffer): Connection | null {
+    let connection: WebSocketConnection | null = null;
+    this.#upgrade(request, socket, head, (webSocket) => {
+      connection = new WebSocketConnection(webSocket, socket, this.#parts, "echo");
+      connection.echo();
     });
+    return connection;
   }
 
-  #upgrade(
-    request: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    onEnd: () => void,
-    serve: (webSocket: WebSocket) => void,
-  ): void {
-    socket.once("close", onEnd);
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, serve: (webSocket: WebSocket) => void): void {
     socket.setNoDelay(true);
     this.#server.handleUpgrade(request, socket, head, serve);
   }

@@ -1,0 +1,51 @@
+import type { Socket } from "node:net";
+
+/**
+ * The sockets that left HTTP: handshakes being checked, and connections. Node's own server knows nothing of them any
+ * more, yet waits for them when it closes, so somebody has to see to their end.
+ */
+export class UpgradedSockets {
+  /** With what ends a socket at the server's end; nothing for those that end by themselves. */
+  readonly #sockets = new Map<Socket, () => void>();
+  #isEmpty: (() => void) | null = null;
+
+  /** How many there are. */
+  get count(): number {
+    return this.#sockets.size;
+  }
+
+  /** A socket asked for an upgrade. Call before anything waits: from the upgrade on nobody else listens for its errors. */
+  add(socket: Socket, end: () => void): void {
+    socket.on("error", () => {});
+    if (socket.closed) return;
+    this.#sockets.set(socket, end);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#isEmpty?.();
+    });
+  }
+
+  /** The handshake is over: from now on this ends the socket. */
+  serve(socket: Socket, end: () => void): void {
+    if (this.#sockets.has(socket)) this.#sockets.set(socket, end);
+  }
+
+  /** Ends what does not end by itself. */
+  end(): void {
+    for (const end of Array.from(this.#sockets.values())) end();
+  }
+
+  /** Resolves when all are gone. Those that are left after a while are destroyed. */
+  async gone(waitMs: number): Promise<void> {
+    if (this.#sockets.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        for (const socket of this.#sockets.keys()) socket.destroy();
+      }, waitMs);
+      this.#isEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
