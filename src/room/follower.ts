@@ -137,7 +137,7 @@ export class Follower {
     }
   }
 
-  /** Asks the log where it stands, and catches up with it. */
+  /** Asks the log where it stands, and catches up with it. Rejects when the log cannot be read. */
   async refresh(): Promise<void> {
     const heads = await this.#parts.log.heads([this.#parts.roomId]);
     const head = heads.get(this.#parts.roomId);
@@ -153,7 +153,7 @@ export class Follower {
     const { seq } = cursor;
     if (seq + 1 >= this.#tail.first)
       return this.#pageOf(seq, this.#tail.slice(seq + 1, this.#head, limit, maxBytes), "tail");
-    const key = `${seq} ${limit} ${maxBytes}`;
+    const key = `${cursor.epoch} ${seq} ${limit} ${maxBytes}`;
     let read = this.#reads.get(key);
     if (read === undefined) {
       read = this.#read(cursor, limit, maxBytes).finally(() => this.#reads.delete(key));
@@ -248,7 +248,7 @@ export class Follower {
 
   #jump(head: number, epochBefore: string): void {
     this.#head = head;
-    this.#wanted = 0;
+    if (epochBefore !== this.#epoch) this.#wanted = 0;
     this.#tail.reset(head);
     this.#owner.jumped(epochBefore);
   }
@@ -266,18 +266,23 @@ export class Follower {
         this.#filling = null;
         this.#parts.observer.failure("filling a hole from the log", error);
         this.#parts.clock.setTimer(() => this.hear(this.#wanted), RETRY_MS);
+        throw error;
       },
     );
+    // Who waits for it is told; that it is tried again is enough for everybody else.
+    this.#filling.catch(() => {});
   }
 
   async #readHole(): Promise<void> {
     // One turn later: the missing notices are often right behind.
     await Promise.resolve();
     while (this.#head < this.#wanted) {
+      const wanted = this.#wanted;
       const page = await this.#parts.log.read(this.#parts.roomId, this.#head, HOLE_EVENTS);
       if (page.epoch !== this.#epoch || page.first > this.#head + 1) this.learn(page);
       if (page.events.length === 0) {
-        // Whoever spoke of more was mistaken.
+        // Whoever spoke of more was mistaken, unless that was while the log was being read.
+        if (this.#wanted > wanted) continue;
         this.#wanted = 0;
         return;
       }
