@@ -127,9 +127,11 @@ export class Room {
     options?: AppendOptions,
   ): Promise<AppendResult> {
     const result = await this.#follower.append(sender, messageId, event, options);
-    if (result.duplicate) return result;
-    this.#appendedSinceTrim++;
-    this.#bytesSinceTrim += event.data.length;
+    if (!result.duplicate) {
+      this.#appendedSinceTrim++;
+      this.#bytesSinceTrim += event.data.length;
+    }
+    // For a repetition too: when the first reply was lost, nobody rang.
     const { bus, nodeId } = this.#parts;
     bus.publish(this.roomId, { kind: "event", from: nodeId, epoch: result.epoch, seq: result.seq });
     return result;
