@@ -20,6 +20,8 @@ export async function pull(room: Room, cursor: Cursor, options: PullOptions, clo
   const unpin = room.pin();
   let position = cursor;
   try {
+    // Another node may have given more than this one has heard of.
+    if (cursor.seq > room.head || (cursor.epoch !== null && cursor.epoch !== room.epoch)) await room.refresh();
     while (true) {
       const page = await room.page(position, options.limit, options.maxBytes);
       const left = deadline - clock.monotonic();
