@@ -4,6 +4,7 @@ import {
   type Json,
   type JsonObject,
   parseRoomId,
+  toEnvelope,
   YamabikoError,
 } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
@@ -29,13 +30,14 @@ export class ServerRoom {
 
   /**
    * Appends an event; resolves when it is durable. With a `messageId`, the same one twice is one event.
-   * Rejects with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
+   * Rejects with `invalid_message` for a `type` or `messageId` that no envelope may have (ENV-1), with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
    */
   async publish(
     type: string,
     payload: JsonObject,
     options: { messageId?: string; expect?: number } = {},
   ): Promise<{ savedId: string; epoch: string; seq: number; duplicate: boolean }> {
+    toEnvelope({ type, payload, messageId: options.messageId });
     const room = await this.#open();
     const event = { type, data: JSON.stringify(payload) };
     const { epoch, seq, duplicate } = await room.publish(null, options.messageId ?? null, event, {
@@ -44,8 +46,12 @@ export class ServerRoom {
     return { savedId: formatCursor(epoch, seq), epoch, seq, duplicate };
   }
 
-  /** Sends something to everyone there now that is neither logged nor kept. */
+  /**
+   * Sends something to everyone there now that is neither logged nor kept.
+   * Rejects with `invalid_message` for a `type` that no envelope may have (ENV-1).
+   */
   async signal(type: string, payload: Json): Promise<void> {
+    toEnvelope({ type, payload });
     (await this.#open()).signal(type, payload);
   }
 

@@ -3,7 +3,6 @@ import {
   type Envelope,
   formatCursor,
   type JsonObject,
-  parseRoomId,
   type RoomAddress,
   validate,
   YamabikoError,
@@ -76,7 +75,7 @@ export class Router {
       const refused = refusal ?? this.#limitUser(session);
       const roomless = this.#roomless.get(envelope.type);
       const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
-      const address = isRoomless ? null : this.#addressOf(envelope);
+      const address = isRoomless ? null : this.#addressOf(session, envelope);
       await this.#inLane(session, envelope, address, (finish) => {
         // Refused only here, so that what came before to the same room is not refused for it (ACK-5).
         if (refused !== null) throw refused;
@@ -252,12 +251,12 @@ export class Router {
     }
   }
 
-  #addressOf(envelope: Envelope): RoomAddress {
+  #addressOf(session: Session, envelope: Envelope): RoomAddress {
     const { payload } = envelope;
-    if (typeof payload === "string") return parseRoomId(payload);
+    if (typeof payload === "string") return session.addressOf(payload);
     const roomId =
       typeof payload === "object" && payload !== null ? (payload as { roomId?: unknown }).roomId : undefined;
-    if (roomId !== undefined && roomId !== null) return parseRoomId(roomId);
+    if (roomId !== undefined && roomId !== null) return session.addressOf(roomId);
     if (this.services.defaultRoom !== null) return this.services.defaultRoom;
     throw new YamabikoError("invalid_message", `"${envelope.type}" needs a \`roomId\` in its payload.`);
   }
@@ -271,6 +270,7 @@ export class Router {
 
   #limitRoom(session: Session, address: RoomAddress, namespace: Namespace): void {
     const perSecond = namespace.messagesPerSecond ?? 0;
+    if (perSecond === 0) return;
     const wait = this.#roomMessages.take(`${session.user!.id}\n${address.roomId}`, perSecond);
     if (wait === 0) return;
     this.services.observer.limited("userMessagesPerSecond");

@@ -9,6 +9,8 @@ import {
   type LimitName,
   messageIdOf,
   PROTOCOL_VERSION,
+  parseRoomId,
+  type RoomAddress,
   toEnvelope,
   toYamabikoError,
   YamabikoError,
@@ -38,6 +40,7 @@ export class Session {
   readonly #bytes: Bucket;
   /** Everything waits here while the client authenticates. */
   readonly #gate = new Lane();
+  readonly #addresses = new Map<string, RoomAddress>();
   readonly #lanes = new Map<string, Lane>();
   readonly #holds: Holds;
   #user: User | null = null;
@@ -157,6 +160,22 @@ export class Session {
     observer.messageReceived(bytes);
     if (this.#limit(bytes) > 0) this.close("policy", "too many messages that cannot be read");
     else this.refuse(undefined, error);
+  }
+
+  /**
+   * The address a client means. What it calls the rooms it joined is remembered: their messages are most of all.
+   * @throws {YamabikoError} `invalid_message`.
+   */
+  addressOf(roomId: unknown): RoomAddress {
+    const known = typeof roomId === "string" ? this.#addresses.get(roomId) : undefined;
+    if (known !== undefined) return known;
+    const address = parseRoomId(roomId);
+    if (this.memberships.has(address.roomId)) {
+      // A room has at most two names, with its namespace and without.
+      if (this.#addresses.size >= 2 * this.#router.services.limits.roomsPerConnection) this.#addresses.clear();
+      this.#addresses.set(roomId as string, address);
+    }
+    return address;
   }
 
   /** Prepares work about one room in the order of arrival. */
@@ -303,6 +322,7 @@ export class Session {
     for (const membership of this.memberships.values()) membership.end("dropped");
     this.memberships.clear();
     this.#lanes.clear();
+    this.#addresses.clear();
     this.#holds.clear();
     this.allowance.end();
     this.#sessions.ended(this, reason);
