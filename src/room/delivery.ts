@@ -47,6 +47,7 @@ export class Delivery implements Source {
   /** What has gathered since the last flush, bytes of payload. */
   #gathered = 0;
   #isMarked = false;
+  #isClosed = false;
 
   constructor(parts: DeliveryParts, follower: Follower) {
     this.#parts = parts;
@@ -136,6 +137,7 @@ export class Delivery implements Source {
   }
 
   retry(subscription: Subscription, error: unknown): void {
+    if (this.#isClosed) return;
     const { observer, clock } = this.#parts;
     observer.failure("reading the log for a reader", error);
     clock.setTimer(() => subscription.pump(), RETRY_MS);
@@ -282,8 +284,14 @@ export class Delivery implements Source {
     for (const wake of waiting) wake();
   }
 
+  /** Whether nothing more will come. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Nothing more will come. */
   close(): void {
+    this.#isClosed = true;
     this.#wakeWaiting();
   }
 }

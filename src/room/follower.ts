@@ -1,6 +1,6 @@
 import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
-import type { Clock, Cursor, Limits } from "../protocol/index.ts";
+import type { Clock, Cursor, Limits, Timer } from "../protocol/index.ts";
 import type { Lost, Page, Place } from "./page.ts";
 import type { Format } from "./sink.ts";
 import { Tail } from "./tail.ts";
@@ -47,6 +47,8 @@ export class Follower {
   /** The head to reach, while a hole is filled. */
   #wanted = 0;
   #filling: Promise<void> | null = null;
+  #retry: Timer | null = null;
+  #isClosed = false;
   #appending = 0;
 
   constructor(parts: FollowerParts, head: RoomHead, owner: FollowerOwner) {
@@ -240,6 +242,12 @@ export class Follower {
     this.#tail.reset(this.#head);
   }
 
+  /** Follows the log no longer. */
+  close(): void {
+    this.#isClosed = true;
+    this.#retry?.cancel();
+  }
+
   #advance(event: LogEvent): void {
     this.#tail.push(event);
     this.#head = event.seq;
@@ -256,7 +264,7 @@ export class Follower {
   /** Reads the log up to `seq`: a hole in what this node has seen. */
   #fill(seq: number): void {
     this.#wanted = Math.max(this.#wanted, seq);
-    if (this.#filling !== null) return;
+    if (this.#filling !== null || this.#isClosed) return;
     this.#filling = this.#readHole().then(
       () => {
         this.#filling = null;
@@ -265,7 +273,8 @@ export class Follower {
       (error: unknown) => {
         this.#filling = null;
         this.#parts.observer.failure("filling a hole from the log", error);
-        this.#parts.clock.setTimer(() => this.hear(this.#wanted), RETRY_MS);
+        this.#retry?.cancel();
+        if (!this.#isClosed) this.#retry = this.#parts.clock.setTimer(() => this.hear(this.#wanted), RETRY_MS);
         throw error;
       },
     );

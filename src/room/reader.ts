@@ -25,7 +25,8 @@ export async function pull(room: Room, cursor: Cursor, options: PullOptions, clo
     while (true) {
       const page = await room.page(position, options.limit, options.maxBytes);
       const left = deadline - clock.monotonic();
-      if (page.events.length > 0 || page.lost !== null || left <= 0 || options.signal?.aborted === true) return page;
+      const isOver = left <= 0 || room.isClosed || options.signal?.aborted === true;
+      if (page.events.length > 0 || page.lost !== null || isOver) return page;
       position = { epoch: page.epoch, seq: page.start };
       if (!(await news(room, position.seq, left, options.signal, clock))) return page;
     }

@@ -296,9 +296,15 @@ export class Room {
       .catch((error: unknown) => this.#parts.observer.failure("trimming a log", error));
   }
 
-  /** Lets go of the bus, and of whoever waits. */
+  /** Whether nothing more will come. */
+  get isClosed(): boolean {
+    return this.#delivery.isClosed;
+  }
+
+  /** Lets go of the bus, of the log, and of whoever waits. */
   close(): void {
     this.#unsubscribe();
+    this.#follower.close();
     this.#delivery.close();
   }
 }
