@@ -15,8 +15,8 @@ const NEEDS = [
   {
     what: "Chromium",
     package: "chromium",
-    isThere: () => existsSync(process.env.YAMABIKO_CHROMIUM ?? "/usr/bin/chromium"),
-    remedy: "or name one with YAMABIKO_CHROMIUM",
+    isThere: () => existsSync(process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"),
+    remedy: "or name one with CHROMIUM_PATH",
   },
   {
     what: "Python with websockets",

@@ -361,13 +361,8 @@ export function fileKeyOf(key: string): string {
   return key.startsWith("retention") ? `retention.${key.charAt(9).toLowerCase()}${key.slice(10)}` : key;
 }
 
-/** Variables with the prefix that are no settings: they belong to the other commands, or to the tests. */
-export const OTHER_VARIABLES: readonly string[] = [
-  "YAMABIKO_TOKEN",
-  "YAMABIKO_URL",
-  "YAMABIKO_BIN",
-  "YAMABIKO_CHROMIUM",
-];
+/** Variables with the prefix that are no settings: they belong to the other commands. */
+export const OTHER_VARIABLES: readonly string[] = ["YAMABIKO_TOKEN", "YAMABIKO_URL"];
 
 interface Setting<T> {
   readonly schema: z.ZodType<T>;
@@ -407,7 +402,7 @@ function collect(sources: ConfigSources): Map<string, Said> {
   const said = new Map<string, Said>();
   collectFile(sources, said);
   for (const [variable, value] of Object.entries(sources.env ?? {})) {
-    if (!variable.startsWith("YAMABIKO_") || variable.startsWith("YAMABIKO_TEST_")) continue;
+    if (!variable.startsWith("YAMABIKO_")) continue;
     if (OTHER_VARIABLES.includes(variable)) continue;
     const key = allKeys().find((candidate) => variableOf(candidate) === variable);
     if (key === undefined) {

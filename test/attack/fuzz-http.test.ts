@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startServer, until } from "../harness.ts";
 import { Witness } from "./witness.ts";
 
-const RUNS = Number(process.env.YAMABIKO_FUZZ_RUNS ?? "1");
+const RUNS = Number(process.env.TEST_FUZZ_RUNS ?? "1");
 const CRLF = "\r\n";
 
 describe("fuzz: nothing an HTTP request says ends the process", () => {

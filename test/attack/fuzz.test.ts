@@ -7,7 +7,7 @@ import { startServer, until } from "../harness.ts";
 import { OPCODE, RawSocket, textFrame } from "./raw-socket.ts";
 import { Witness } from "./witness.ts";
 
-const RUNS = Number(process.env.YAMABIKO_FUZZ_RUNS ?? "1");
+const RUNS = Number(process.env.TEST_FUZZ_RUNS ?? "1");
 const CODES = new Set(Object.keys(ERRORS));
 const CLOSES = new Set<number>(Object.values(CLOSE_CODES).map(({ code }) => code));
 /** Every type the server knows, so that each meets every wrong payload. */

@@ -1,16 +1,27 @@
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 
-/** The browser the tests use: `YAMABIKO_CHROMIUM`, or the system's. Null when there is none. */
-export function findChromium(): string | null {
-  const candidates = [process.env.YAMABIKO_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
-  return candidates.find((path) => path !== undefined && existsSync(path)) ?? null;
+/**
+ * The browser the tests use: `CHROMIUM_PATH`, or the system's.
+ * @throws {Error} when there is none: a test that nobody can run must not look like one that passed.
+ */
+function findChromium(): string {
+  const named = process.env.CHROMIUM_PATH;
+  const candidates = named === undefined ? ["/usr/bin/chromium", "/usr/bin/chromium-browser"] : [named];
+  const found = candidates.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new Error(
+    `The browser tests need Chromium, and there is none at ${candidates.join(" or ")}. Install it (Debian: apt-get install chromium), or name one with CHROMIUM_PATH.`,
+  );
 }
 
-/** Starts the browser without anything that talks to the outside. */
-export function launchBrowser(executablePath: string): Promise<Browser> {
+/**
+ * Starts the browser without anything that talks to the outside.
+ * @throws {Error} that says what to do, when there is no browser.
+ */
+export async function launchBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath,
+    executablePath: findChromium(),
     args: [
       "--headless",
       "--no-sandbox",

@@ -1,17 +1,16 @@
 import { mkdir, rm } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { findChromium, launchBrowser } from "./browser.ts";
+import { launchBrowser } from "./browser.ts";
 import { ChatWindow } from "./chat-window.ts";
-import { isBuilt, newDirectory, type ServerProcess, startServer } from "./server-process.ts";
+import { newDirectory, type ServerProcess, startServer } from "./server-process.ts";
 
-const chromium = findChromium();
 const SHOTS = "test-results";
 
 // A browser on a busy machine is slow; what matters here is what it shows.
 vi.setConfig({ testTimeout: 120_000 });
 
-describe.skipIf(chromium === null || !isBuilt())("a page that outlives its server (needs chromium and a build)", () => {
+describe("a page that outlives its server (needs chromium and a build)", () => {
   let directory: string;
   let server: ServerProcess;
   let browser: Browser;
@@ -25,7 +24,7 @@ describe.skipIf(chromium === null || !isBuilt())("a page that outlives its serve
     await mkdir(SHOTS, { recursive: true });
     directory = await newDirectory();
     server = await startServer({ directory });
-    browser = await launchBrowser(chromium ?? "");
+    browser = await launchBrowser();
     aiko = await ChatWindow.open(browser, server.url, "Aiko");
   }, 60_000);
 

@@ -4,14 +4,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The built command; another one that takes the same arguments may be named by `YAMABIKO_BIN`. */
-export const BIN = process.env.YAMABIKO_BIN ?? "dist/bin/yamabiko.js";
+/** The built command; another one that takes the same arguments may be named by `TEST_BIN`. */
+export const BIN = process.env.TEST_BIN ?? "dist/bin/yamabiko.js";
 /** The built playground. */
 export const PLAYGROUND = "playground/dist";
 
-/** Whether `npm run build` has made what the browser tests need. */
-export function isBuilt(): boolean {
-  return existsSync(BIN) && existsSync(join(PLAYGROUND, "index.html"));
+/** @throws {Error} when `npm run build` has not made what the browser tests need. */
+function checkBuilt(): void {
+  const missing = [BIN, join(PLAYGROUND, "index.html")].filter((path) => !existsSync(path));
+  if (missing.length === 0) return;
+  throw new Error(`The browser tests need a build, and there is no ${missing.join(" and no ")}. Run: npm run build`);
 }
 
 /** A server started as a user starts it. */
@@ -39,9 +41,10 @@ export function newDirectory(): Promise<string> {
 
 /**
  * Starts `yamabiko serve --dev` with the playground and a SQLite log, and waits for the line with its address.
- * @throws {Error} with what the server printed, when it ends or says no address in time.
+ * @throws {Error} with what the server printed, when it ends or says no address in time; or when there is no build.
  */
 export async function startServer(start: ServerStart = {}): Promise<ServerProcess> {
+  checkBuilt();
   const directory = start.directory ?? (await newDirectory());
   const log = `sqlite:${join(directory, "log.db")}`;
   const flags = ["--dev", "--port", String(start.port ?? 0), "--log", log, "--static", PLAYGROUND];
@@ -61,7 +64,7 @@ export async function startServer(start: ServerStart = {}): Promise<ServerProces
   }
 }
 
-/** The server refuses variables it does not know, and these tests have some of their own. */
+/** What whoever runs the tests has set for a server of their own does not concern these. */
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("YAMABIKO_")));
 }

@@ -8,7 +8,7 @@ import { sqliteHarness, sqliteTraits } from "./sqlite-harness.ts";
 
 /**
  * The contract over the SQLite inside Node. Where this Node has none, the same file is run again by one that has: the
- * one `YAMABIKO_NODE22` names, else Node 22 from the npm registry, kept in `.cache/`.
+ * one `TEST_NODE22` names, else Node 22 from the npm registry, kept in `.cache/`.
  */
 if (process.getBuiltinModule?.("node:sqlite") !== undefined) {
   logContract("sqlite, node:sqlite, full", () => sqliteHarness({ driver: "node" }), sqliteTraits);
@@ -44,7 +44,7 @@ async function run(command: string, words: string[], options: { cwd?: string } =
 }
 
 async function findNode(): Promise<string> {
-  const named = process.env["YAMABIKO_NODE22"];
+  const named = process.env.TEST_NODE22;
   if (named !== undefined) return named;
   // The npm packages that hold nothing but Node for one system.
   const system = process.platform === "win32" ? "win" : process.platform;

@@ -13,13 +13,13 @@ import { between, pick, type Random, seededRandom } from "./random.ts";
 import { History, RecordedClient, readLog, readLogFile } from "./recorded-client.ts";
 import { type Bundle, bundleCommand, findPort, ServerProcess } from "./server-process.ts";
 
-const IS_FULL = process.env.YAMABIKO_FAULT === "full";
+const IS_FULL = process.env.TEST_FAULT === "full";
 const KILLS = IS_FULL ? 20 : 5;
 const ACKED = IS_FULL ? 50_000 : 10_000;
 const IN_FLIGHT = 50;
 const ROOMS = ["chat:north", "chat:south"];
 const PUBLISHERS = ["ann", "ben", "cy", "dee"];
-const SEED = Number(process.env.YAMABIKO_SEED ?? "20240917");
+const SEED = Number(process.env.TEST_SEED ?? "20240917");
 const TIMEOUT_MS = IS_FULL ? 600_000 : 120_000;
 /** A kill comes at most this long after the acknowledgement it waits for, ms. */
 const LONGEST_WAIT_MS = 300;

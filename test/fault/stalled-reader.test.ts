@@ -9,7 +9,7 @@ import { seededRandom } from "./random.ts";
 import { History, RecordedClient, readLog } from "./recorded-client.ts";
 import { type Bundle, bundleCommand, findPort, ServerProcess } from "./server-process.ts";
 
-const IS_FULL = process.env.YAMABIKO_FAULT === "full";
+const IS_FULL = process.env.TEST_FAULT === "full";
 const MEGABYTE = 1024 * 1024;
 const TOTAL_BYTES = (IS_FULL ? 200 : 24) * MEGABYTE;
 /** A chat message has at most 4,000 characters; with the rest of its envelope an event is about 4 KiB. */
