@@ -69,17 +69,17 @@ export class Rooms {
   }
 
   async #open(roomId: string, kind: RoomKind): Promise<Room> {
-    // Whoever rings while the log is asked is heard afterwards; only the newest matters.
-    let rung: Notice | null = null;
+    // Whoever rings while the log is asked is heard afterwards; only the highest matters, and it need not come last.
+    const rung = new Map<string, Notice & { kind: "event" }>();
     const stopListening = this.#parts.bus.subscribe(roomId, (notice) => {
-      if (notice.kind === "event") rung = notice;
+      if (notice.kind === "event" && notice.seq > (rung.get(notice.epoch)?.seq ?? 0)) rung.set(notice.epoch, notice);
     });
     try {
       const heads = await this.#parts.log.heads([roomId]);
       const head = heads.get(roomId);
       if (head === undefined) throw new Error("the log gave no head");
       const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout });
-      if (rung !== null) room.hear(rung);
+      for (const notice of rung.values()) room.hear(notice);
       try {
         await room.load();
       } catch (error) {
