@@ -16,7 +16,7 @@ import { Buckets } from "./limits.ts";
 import type { Draft, HandlerResult, MessageDefinition, Namespace } from "./namespace.ts";
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
-import type { Session } from "./session.ts";
+import type { Session, SessionRouter } from "./session.ts";
 
 /** How often a handler runs again when somebody else changed what it amends. */
 const AMEND_TRIES = 5;
@@ -25,7 +25,7 @@ const AMEND_TRIES = 5;
 const CORE_TYPES: ReadonlySet<string> = new Set(["join_room", "leave_room"]);
 
 /** Finds out what a message is about and what becomes of it. From here on nobody knows what transport it came by. */
-export class Router {
+export class Router implements SessionRouter {
   readonly services: Services;
   readonly #userMessages: Buckets;
   readonly #roomMessages: Buckets;

@@ -22,8 +22,24 @@ import { Lane } from "./lane.ts";
 import { Bucket } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { User } from "./namespace.ts";
-import type { Router } from "./router.ts";
-import type { Sessions } from "./sessions.ts";
+import type { Services } from "./services.ts";
+
+/** What becomes of a session's messages. */
+export interface SessionRouter {
+  readonly services: Services;
+  /** One message. Answers it, whatever happens; the promise settles when it is answered and never rejects. */
+  route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void>;
+  /** The session's user is known. */
+  welcomed(session: Session): void;
+}
+
+/** Who counts the sessions of a node. */
+export interface SessionKeeper {
+  /** A session knows its user now. Returns why it may not stay, or null. */
+  admit(session: Session, user: User): YamabikoError | null;
+  /** A session is over. */
+  ended(session: Session, reason: CloseReason): void;
+}
 
 /** One client, whatever it came by: who it is, the rooms it joined, and what it is owed. */
 export class Session {
@@ -33,8 +49,8 @@ export class Session {
   readonly memberships = new Map<string, Membership>();
   /** What is done for this client at once. */
   readonly allowance: Allowance;
-  readonly #sessions: Sessions;
-  readonly #router: Router;
+  readonly #sessions: SessionKeeper;
+  readonly #router: SessionRouter;
   readonly #openedAt: number;
   readonly #messages: Bucket;
   readonly #bytes: Bucket;
@@ -54,7 +70,7 @@ export class Session {
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
 
-  constructor(id: string, connection: Connection, router: Router, sessions: Sessions) {
+  constructor(id: string, connection: Connection, router: SessionRouter, sessions: SessionKeeper) {
     const { clock, limits } = router.services;
     this.id = id;
     this.connection = connection;

@@ -3,7 +3,7 @@ import { type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
 import type { User } from "./namespace.ts";
 import type { Router } from "./router.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionKeeper } from "./session.ts";
 
 /** How often connections are looked at, ms. One sweep serves all. */
 const SWEEP_MS = 1_000;
@@ -15,7 +15,7 @@ const GUEST_MS = 1_000;
 const ANSWER_MS = 10_000;
 
 /** The clients of this node: their number, their heartbeat, their expiry. */
-export class Sessions {
+export class Sessions implements SessionKeeper {
   readonly #router: Router;
   readonly #all = new Set<Session>();
   readonly #unknown = new Set<Session>();
