@@ -105,6 +105,8 @@ export class GatedLog implements Log {
   #gate: Promise<void> | null = null;
   #open = (): void => {};
   #failing = 0;
+  /** The most events one `read` gives. */
+  pageEvents = Infinity;
   /** How many calls of `read` came so far. */
   reads = 0;
   /** How many calls wait now. */
@@ -146,9 +148,9 @@ export class GatedLog implements Log {
     return answer;
   }
 
-  read: Log["read"] = (...question) => {
+  read: Log["read"] = (roomId, after, limit, ...more) => {
     this.reads++;
-    return this.#pass(() => this.#current().read(...question));
+    return this.#pass(() => this.#current().read(roomId, after, Math.min(limit, this.pageEvents), ...more));
   };
   heads: Log["heads"] = (...question) => this.#pass(() => this.#current().heads(...question));
   append: Log["append"] = (...question) => this.#current().append(...question);
