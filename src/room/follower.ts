@@ -145,7 +145,8 @@ export class Follower {
     const head = heads.get(this.#parts.roomId);
     if (head === undefined) return;
     this.learn(head);
-    if (this.#filling !== null) await this.#filling;
+    // A fill that was about to end is followed by another one.
+    while (this.#filling !== null && this.#epoch === head.epoch && this.#head < head.head) await this.#filling;
   }
 
   /** What a cursor is owed, at most `limit` events and about `maxBytes`. At once when it is in memory, else from the log. */
