@@ -100,6 +100,33 @@ describe("a log that is ahead of the room", () => {
     });
   });
 
+  it("does not take a cursor for lost that rang while a hole before it was being filled", async () => {
+    const { epoch } = await node.open();
+    // Whichever answer comes first, and however many turns of promises between.
+    for (const turns of range(0, 8)) {
+      const room = await node.open();
+      await world.say(1);
+      const heard = room.head + 1;
+      node.gate.hold();
+      node.ring(heard, epoch);
+      await world.settle();
+      await world.say(1);
+      const locating = room.locate({ epoch, seq: heard + 1 }, 0);
+      await world.settle();
+      const { heads } = node.log;
+      node.log.heads = async (...question) => {
+        const answer = await heads(...question);
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        return answer;
+      };
+      const second = room.locate({ epoch, seq: heard + 1 }, 0);
+      node.gate.release();
+      for (const place of await Promise.all([locating, second])) expect(place).toMatchObject({ lost: null });
+      node.log.heads = heads;
+      await world.settle();
+    }
+  });
+
   it("refuses to say where a cursor is rather than call it lost, when it cannot be read", async () => {
     await world.say(2);
     const room = await node.open();
