@@ -54,10 +54,4 @@ export class IpLimits {
     this.#observer.limited("handshakesPerSecond");
     throw new YamabikoError("rate_limited", message, { retryAfterMs: wait });
   }
-
-  /** Forgets rates nobody uses. */
-  sweep(): void {
-    this.#handshakes.sweep();
-    this.#credentials.sweep();
-  }
 }

@@ -59,6 +59,7 @@ export class Buckets {
   readonly #buckets = new Map<string, Bucket>();
   readonly #clock: Clock;
   readonly #max: number;
+  #sweepAt = SWEEP_AT;
 
   constructor(clock: Clock, max = 100_000) {
     this.#clock = clock;
@@ -71,7 +72,7 @@ export class Buckets {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       bucket = new Bucket(perSecond, this.#clock);
-      if (this.#buckets.size >= this.#max) this.#forget();
+      this.#makeRoom();
     } else {
       this.#buckets.delete(key);
     }
@@ -82,10 +83,17 @@ export class Buckets {
   /** Forgets the full ones. */
   sweep(): void {
     for (const [key, bucket] of this.#buckets) if (bucket.isFull) this.#buckets.delete(key);
+    this.#sweepAt = Math.max(SWEEP_AT, this.#buckets.size * 2);
   }
 
-  #forget(): void {
+  /** Sweeps when it has doubled since the last time, so that nobody else has to. */
+  #makeRoom(): void {
+    if (this.#buckets.size >= this.#sweepAt) this.sweep();
+    if (this.#buckets.size < this.#max) return;
     const [oldest] = this.#buckets.keys();
     if (oldest !== undefined) this.#buckets.delete(oldest);
   }
 }
+
+/** Fewer buckets than this are not worth a sweep. */
+const SWEEP_AT = 1_024;

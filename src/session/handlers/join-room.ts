@@ -51,6 +51,8 @@ export async function handleJoinRoom(
     // From here to the reply nothing waits, so that what the reply says is what follows it.
     const place = existing !== undefined && after === null ? goOn(existing, room) : await room.locate(after, limit);
     if (session.isEnded) return;
+    if (session.user !== user)
+      throw new YamabikoError("unavailable", "Your token was refreshed meanwhile; join again.");
     if (membership === undefined) {
       // Other joins of this connection may have come to their end meanwhile.
       if (isFull(session, roomId, services)) throw tooManyRooms(services);
