@@ -134,19 +134,31 @@ describe("a log that is ahead of the room", () => {
     await expect(room.locate({ epoch: room.epoch, seq: 12 }, 0)).rejects.toThrow("no answer");
   });
 
-  it("is read again when it could not be read", async () => {
-    const live = await node.join();
-    const slow = await node.join(0, Object.assign((await node.join()).sink, { writable: false }));
+  it("is read again for a hole that could not be read", async () => {
+    const { sink } = await node.join();
     await world.say(2);
-    slow.sink.writable = true;
     node.gate.failReads(2);
-    slow.subscription.pump();
     node.ring(12, (await node.open()).epoch);
     await world.settle();
-    expect([live.sink.seqs, node.failures.length]).toEqual([[], 2]);
-    await world.advance(1_000);
-    expect(live.sink.seqs).toEqual([11, 12]);
-    expect(slow.sink.seqs).toEqual(expect.arrayContaining(range(1, 12)));
+    expect([sink.seqs, node.failures]).toEqual([[], ["filling a hole from the log"]]);
+    await world.clock.advance(500);
+    expect(node.failures).toHaveLength(2);
+    await world.clock.advance(500);
+    await world.settle();
+    expect(sink.seqs).toEqual([11, 12]);
+  });
+
+  it("is read again for a reader whose page could not be read", async () => {
+    node.gate.hold();
+    const joining = node.join(0);
+    node.gate.release();
+    node.log.read = () => Promise.reject(new Error("no answer"));
+    const { sink } = await joining;
+    await world.settle();
+    expect([sink.seqs, node.failures]).toEqual([[], ["reading the log for a reader"]]);
+    node.log.read = node.gate.read;
+    await world.clock.advance(500);
+    expect(sink.seqs).toEqual(range(1, 10));
   });
 
   it("is no longer read once the room has ended", async () => {
@@ -161,6 +173,21 @@ describe("a log that is ahead of the room", () => {
     await world.advance(2_000);
     expect(world.clock.pendingTimers).toBe(0);
     expect(node.failures).toHaveLength(2);
+  });
+
+  it("is not read again when the room ended before the answer came", async () => {
+    const { epoch } = await node.open();
+    let refuse = (_: Error): void => {};
+    node.log.read = () =>
+      new Promise((_, reject) => {
+        refuse = reject;
+      });
+    node.ring(11, epoch);
+    await world.settle();
+    node.rooms.close();
+    refuse(new Error("too late"));
+    await world.settle();
+    expect(world.clock.pendingTimers).toBe(0);
   });
 
   it("is believed more than a notice that speaks of too much", async () => {
@@ -321,6 +348,16 @@ describe("a log that was made anew", () => {
     await node.say("second");
     await world.settle();
     expect(sink.messages).toMatchObject([anew(epoch), { seq: 1 }, { seq: 2 }]);
+  });
+
+  it("is found when a hole is read, and what was read there comes once", async () => {
+    const { sink } = await node.join();
+    const old = (await node.open()).epoch;
+    world.remake();
+    await world.say(12);
+    node.ring(11, old);
+    await world.settle();
+    expect(sink.messages).toMatchObject([anew((await node.open()).epoch), ...range(1, 12).map((seq) => ({ seq }))]);
   });
 
   it("is told to who joins with a place of the old one", async () => {
