@@ -59,8 +59,6 @@ export class SqliteLog implements Log, ThreadListener {
   #forming = emptyBatch();
   #underWay: OpenBatch | undefined;
   #scheduled = false;
-  /** Until the end of the turn in which a failure is reported, nothing new is accepted that could overtake what failed. */
-  #failing: string | undefined;
   readonly #questions = new Map<number, Waiting<unknown>>();
   #lastQuestion = 0;
   readonly #trims = new Set<Promise<number>>();
@@ -86,7 +84,7 @@ export class SqliteLog implements Log, ThreadListener {
     event: NewEvent,
     options?: AppendOptions,
   ): Promise<AppendResult> {
-    const refusal = this.#refusal() ?? (this.#failing === undefined ? undefined : logUnavailable(this.#failing));
+    const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const batch = this.#forming;
     const { expect, amend = [] } = options ?? {};
@@ -259,10 +257,6 @@ export class SqliteLog implements Log, ThreadListener {
     const failed = [this.#underWay, this.#forming];
     this.#underWay = undefined;
     this.#forming = emptyBatch();
-    this.#failing = reason;
-    setImmediate(() => {
-      this.#failing = undefined;
-    });
     for (const batch of failed) {
       for (const waiting of batch?.appenders ?? []) waiting.reject(logUnavailable(reason));
       for (const waiting of batch?.requesters ?? []) waiting.reject(logUnavailable(reason));
