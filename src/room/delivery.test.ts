@@ -75,6 +75,34 @@ describe("a flush", () => {
       expect(sink.messages).toMatchObject([{ type: "wave", payload: { from: "ann" } }]);
   });
 
+  it("goes on for those who are left, in whatever order the others go", async () => {
+    const readers = await Promise.all(range(1, 6).map(() => node.join()));
+    const room = await node.open();
+    let seq = 0;
+    for (const index of [0, 5, 2, 1]) {
+      readers[index]!.subscription.close();
+      await node.say("x");
+      await world.settle();
+      seq++;
+      for (const { sink, subscription } of readers) if (subscription.isLive) expect(sink.seqs.at(-1)).toBe(seq);
+    }
+    expect(room.readers).toBe(2);
+    expect(readers.map(({ sink }) => sink.seqs.length)).toEqual([0, 3, 2, 4, 4, 1]);
+  });
+
+  it("leaves in memory no more than a room may keep, what was encoded counted", async () => {
+    node = world.node({ limits: { tailBytes: 10_000 } });
+    await node.join();
+    await node.join(null, new FakeSink(OTHER));
+    const room = await node.open();
+    for (const _ of range(1, 9)) await node.say("x".repeat(1_000));
+    await world.settle();
+    expect(room.tailBytes).toBeGreaterThan(5_000);
+    expect(room.tailBytes).toBeLessThanOrEqual(10_000);
+    await node.join(6, new FakeSink(lineFormat("third")));
+    expect(room.tailBytes).toBeLessThanOrEqual(10_000);
+  });
+
   it("leaves a reader alone that takes no bytes, which goes on where it was when it does", async () => {
     const slow = await node.join();
     const fast = await node.join();
@@ -103,18 +131,20 @@ describe("a flush", () => {
   });
 
   it("gives nothing to a reader that has left, also not what was being read for it", async () => {
-    const live = await node.join();
     await world.say(600);
+    const live = await node.join();
+    const slow = await node.join(0, Object.assign(new FakeSink(), { writable: false }));
     node.gate.hold();
-    const behind = node.join(0);
-    node.gate.release();
-    const { sink, subscription } = await behind;
-    const before = sink.seqs.length;
-    subscription.close();
+    slow.sink.writable = true;
+    slow.subscription.pump();
+    await world.settle();
+    expect(node.gate.held).toBe(1);
+    slow.subscription.close();
     live.subscription.close();
+    node.gate.release();
     await node.say("x");
     await world.settle();
-    expect([live.sink.seqs, sink.seqs.length]).toEqual([[], before]);
+    expect([live.sink.seqs, slow.sink.seqs]).toEqual([[], []]);
     expect((await node.open()).readers).toBe(0);
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { KIND, type Node, ROOM, range, World } from "./world.test-support.ts";
+import { type Node, ROOM, range, World } from "./world.test-support.ts";
 
 /** A room that remembers only 4 events, so that readers behind read the log. */
 const SHORT = { limits: { tailEvents: 4 } };
@@ -87,6 +87,17 @@ describe("a log that is ahead of the room", () => {
     for (const { sink } of [here, there]) expect(sink.seqs).toEqual([11]);
     expect(late.sink.seqs).toEqual(range(1, 11));
     expect(lostTo([...here.sink.types, ...late.sink.types])).toEqual([]);
+  });
+
+  it("is heard of by the repetition of an append whose reply was lost", async () => {
+    const { sink } = await node.join();
+    node.log.loseReplies(1);
+    await expect(node.say("lost", undefined, "m1")).rejects.toMatchObject({ code: "unavailable" });
+    await world.settle();
+    expect(sink.seqs).toEqual([]);
+    await node.say("lost", undefined, "m1");
+    await world.settle();
+    expect(sink.seqs).toEqual([11]);
   });
 
   it("does not take a cursor it has not heard of for one that is lost", async () => {
@@ -304,87 +315,5 @@ describe("retention that is faster than the node", () => {
     await world.settle();
     expect(late.sink.messages).toMatchObject([loss(4, 6, room.epoch), ...range(7, 10).map((seq) => ({ seq }))]);
     expect(just.sink.messages).toMatchObject(range(7, 10).map((seq) => ({ seq })));
-  });
-});
-
-describe("a log that was made anew", () => {
-  let world: World;
-  let node: Node;
-
-  beforeEach(async () => {
-    world = new World();
-    node = world.node(SHORT);
-    await world.say(10);
-  });
-  afterEach(() => world.close());
-
-  const anew = (epoch: string) => ({
-    type: "history_lost",
-    payload: { reason: "epoch", from: null, to: null, cursor: `${epoch}:0` },
-  });
-
-  it("is told to every reader, who then reads it from its beginning", async () => {
-    const live = await node.join();
-    const slow = await node.join(10);
-    slow.sink.writable = false;
-    world.remake();
-    const { epoch } = await world.append("first");
-    const room = await node.open();
-    node.ring(1, epoch);
-    await world.settle();
-    expect(room.epoch).toBe(epoch);
-    await node.say("second");
-    await world.settle();
-    slow.sink.writable = true;
-    slow.subscription.pump();
-    await world.settle();
-    for (const { sink } of [live, slow]) expect(sink.messages).toMatchObject([anew(epoch), { seq: 1 }, { seq: 2 }]);
-  });
-
-  it("is found by an append of this node", async () => {
-    const { sink } = await node.join();
-    world.remake();
-    const { epoch } = await node.say("first");
-    await node.say("second");
-    await world.settle();
-    expect(sink.messages).toMatchObject([anew(epoch), { seq: 1 }, { seq: 2 }]);
-  });
-
-  it("is found when a hole is read, and what was read there comes once", async () => {
-    const { sink } = await node.join();
-    const old = (await node.open()).epoch;
-    world.remake();
-    await world.say(12);
-    node.ring(11, old);
-    await world.settle();
-    expect(sink.messages).toMatchObject([anew((await node.open()).epoch), ...range(1, 12).map((seq) => ({ seq }))]);
-  });
-
-  it("is told to who joins with a place of the old one", async () => {
-    const room = await node.open();
-    const old = { epoch: room.epoch, seq: 10 };
-    const place = await room.locate(old, 0);
-    world.remake();
-    const { epoch } = await world.append("first");
-    await room.refresh();
-    const { sink } = await node.join();
-    const joined = Object.assign(await node.join(old), {});
-    const between = room.subscribe(sink, place);
-    between.pump();
-    await world.settle();
-    expect(joined.sink.messages).toMatchObject([anew(epoch), { seq: 1 }]);
-    expect(sink.messages).toMatchObject([anew(epoch), { seq: 1 }]);
-  });
-
-  it("keeps the state readers are told in step", async () => {
-    const { sink } = await node.join();
-    const room = await node.open();
-    await room.setState("topic", "a", 1);
-    world.remake();
-    await world.say(1);
-    await room.refresh();
-    await world.settle();
-    expect(sink.types).toEqual(["history_lost", "topic_changed"]);
-    expect(Object.keys(KIND.state)).toContain("topic");
   });
 });
