@@ -63,6 +63,13 @@ describe("the newest events of a room", () => {
     expect(JSON.parse(tail.encoded(1, LINES).toString())).toMatchObject({ seq: 1, payload: "new" });
   });
 
+  it("make room when a payload is replaced by a larger one", () => {
+    const tail = new Tail(0, 100, 50);
+    for (const seq of range(1, 5)) tail.push(event(seq));
+    tail.replace(3, event(3, 30).data);
+    expect([tail.first, tail.bytes]).toEqual([3, 50]);
+  });
+
   it("are given in pages of a count and, beyond the first, of a size", () => {
     const tail = new Tail(0, 100, 10_000);
     for (const seq of range(1, 9)) tail.push(event(seq));
@@ -87,36 +94,40 @@ describe("the newest events of a room", () => {
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset"), bytes: fc.constant(0) }) },
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), fc.integer({ min: 1, max: 8 }), (steps, maxEvents) => {
-        const maxBytes = 900;
-        const tail = new Tail(0, maxEvents, maxBytes);
-        const expected = new Map<number, string>();
-        let head = 0;
-        for (const { kind, bytes, ...more } of steps) {
-          const seq = head - ("back" in more ? more.back : 0);
-          const { data } = event(0, Math.max(2, bytes));
-          if (kind === "push") {
-            head++;
-            tail.push({ ...event(head), data });
-            expected.set(head, data);
-          } else if (kind === "reset") tail.reset(head);
-          else if (kind === "replace") {
-            tail.replace(seq, data);
-            if (seq > 0) expected.set(seq, data);
-          } else if (seq >= tail.first) {
-            const isFresh = bytes % 2 === 0;
-            tail.encoded(seq, bytes < 2 ? LINES : OTHER, isFresh);
-            if (isFresh) tail.fit();
+      fc.property(
+        fc.array(step, { maxLength: 120, size: "max" }),
+        fc.integer({ min: 1, max: 8 }),
+        (steps, maxEvents) => {
+          const maxBytes = 900;
+          const tail = new Tail(0, maxEvents, maxBytes);
+          const expected = new Map<number, string>();
+          let head = 0;
+          for (const { kind, bytes, ...more } of steps) {
+            const seq = head - ("back" in more ? more.back : 0);
+            const { data } = event(0, Math.max(2, bytes));
+            if (kind === "push") {
+              head++;
+              tail.push({ ...event(head), data });
+              expected.set(head, data);
+            } else if (kind === "reset") tail.reset(head);
+            else if (kind === "replace") {
+              tail.replace(seq, data);
+              if (seq > 0) expected.set(seq, data);
+            } else if (seq >= tail.first) {
+              const isFresh = bytes % 2 === 0;
+              tail.encoded(seq, bytes < 2 ? LINES : OTHER, isFresh);
+              if (isFresh) tail.fit();
+            }
+            const kept = range(tail.first, head);
+            expect(kept.length).toBeLessThanOrEqual(maxEvents);
+            if (kept.length > 1) expect(tail.bytes).toBeLessThanOrEqual(maxBytes);
+            if (kept.length === 0) expect(tail.bytes).toBe(0);
+            expect(tail.event(tail.first - 1)).toBeUndefined();
+            expect(tail.event(head + 1)).toBeUndefined();
+            for (const at of kept) expect(tail.event(at)).toMatchObject({ seq: at, data: expected.get(at) });
           }
-          const kept = range(tail.first, head);
-          expect(kept.length).toBeLessThanOrEqual(maxEvents);
-          if (kept.length > 1) expect(tail.bytes).toBeLessThanOrEqual(maxBytes);
-          if (kept.length === 0) expect(tail.bytes).toBe(0);
-          expect(tail.event(tail.first - 1)).toBeUndefined();
-          expect(tail.event(head + 1)).toBeUndefined();
-          for (const at of kept) expect(tail.event(at)).toMatchObject({ seq: at, data: expected.get(at) });
-        }
-      }),
+        },
+      ),
       { numRuns: 300 },
     );
   });
