@@ -135,6 +135,16 @@ describe("a pulled reader", () => {
     expectNothingLeft();
   });
 
+  it("that came with a bare seq belongs to the log it waits for", async () => {
+    const answer = start(3, 60_000, { epoch: null });
+    await world.settle();
+    world.remake();
+    await world.say(5);
+    await room.refresh();
+    await world.settle();
+    expect(answer.page).toMatchObject({ start: 0, lost: { reason: "epoch" } });
+  });
+
   it("loses nothing when its cursor is ahead of what this node has heard", async () => {
     await world.say(2);
     const answer = start(5, 0);
