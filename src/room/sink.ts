@@ -14,7 +14,7 @@ export interface Sink {
   readonly writable: boolean;
   /**
    * Takes whole messages, already encoded and framed. The buffer is shared and must not be changed. They leave with
-   * everything else for this connection in one write, at the end of this turn at the latest.
+   * everything else for this connection in one write, at the end of this turn at the latest. Never throws.
    */
   deliver(bytes: Buffer): void;
   /** Closes the connection with a code of the close-code table. Nothing is delivered after it. */
