@@ -92,8 +92,7 @@ export function createClient<All extends Contracts = Contracts>(url: string, opt
 class YamabikoClient extends Emitter {
   user: Welcome["user"] | null = null;
   readonly #rooms = new Map<string, ClientRoom>();
-  /** `join_room`s of this connection that are not answered, by room: an answer counts only when it is to the last. */
-  readonly #asked = new Map<string, number>();
+  /** Who asked, by the `messageId` of each `join_room` of this connection that is not acked. */
   readonly #joins = new Map<string, ClientRoom>();
   readonly #settings: Settings;
   readonly #connection: Connection;
@@ -227,7 +226,6 @@ class YamabikoClient extends Emitter {
   }
 
   #lost(): void {
-    this.#asked.clear();
     this.#joins.clear();
     for (const room of this.#rooms.values()) room.suspend();
     this.#outbox.suspend();
@@ -255,27 +253,34 @@ class YamabikoClient extends Emitter {
       this.#outbox.flush(); // what waited to know the size limit
     else if (type === "error") this.#refused(YamabikoError.fromWire(payload));
     else if (type === "joined_room" && of !== undefined) {
-      // Ignored when it answers an earlier `join_room` than the last.
-      if (!this.#answered(of) || room === undefined) return;
-      room.enter(envelope.payload as JoinedRoom);
+      // It may answer somebody else's `join_room`: an earlier handle's, or the server's own to its default room.
+      if (room?.live === false) room.answer = [envelope];
+      return;
     } else if (type === "left_room" && room?.live) {
       this.#rooms.delete(room.roomId);
       this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room is not joined."), false);
       room.end(payload);
-    } else if (type === "history_lost" && room?.live) room.skip(envelope.payload as HistoryLost);
-    else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
+    } else if (type === "history_lost" && room !== undefined) {
+      if (!room.live) return void room.answer.push(envelope);
+      room.skip(envelope.payload as HistoryLost);
+    } else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
 
     if (seq !== undefined && roomId !== undefined) {
       const acceptance = room?.accept(seq) ?? "ignored";
       if (acceptance === "gap") this.#gap(room!, seq);
       if (acceptance !== "applied") return;
     }
-    if (room?.live) room.deliver(envelope);
-    if (!LOCAL.has(type)) this.tell(type, envelope.payload, envelope);
-    this.tell("*", envelope.payload, envelope);
+    this.#handOn(envelope, room);
     if (messageId !== undefined && seq === undefined && type !== "ack") {
       this.#connection.send([{ type: "ack", messageId, payload: { success: true } }]);
     }
+  }
+
+  #handOn(envelope: Envelope, room: ClientRoom | undefined): void {
+    const { type } = envelope;
+    if (room?.live) room.deliver(envelope);
+    if (!LOCAL.has(type)) this.tell(type, envelope.payload, envelope);
+    this.tell("*", envelope.payload, envelope);
   }
 
   #acked(envelope: Envelope, messageId: string, payload: Record<string, unknown>): void {
@@ -284,7 +289,8 @@ class YamabikoClient extends Emitter {
     const room = this.#joins.get(messageId);
     if (room !== undefined) {
       this.#joins.delete(messageId);
-      if (error === null || !this.#answered(room.roomId) || this.#rooms.get(room.roomId) !== room) return;
+      if (this.#rooms.get(room.roomId) !== room) return;
+      if (error === null) return this.#enter(room);
       if (isAboutTheConnection(error)) return this.#refused(error);
       if (error.retryable) return this.#askLater(room, error.retryAfterMs);
       room.refuse(error);
@@ -305,11 +311,13 @@ class YamabikoClient extends Emitter {
     else this.#report(error);
   }
 
-  /** Notes that a `join_room` was answered; true when it was the last one under way. */
-  #answered(roomId: string): boolean {
-    const left = (this.#asked.get(roomId) ?? 0) - 1;
-    this.#asked.set(roomId, Math.max(left, 0));
-    return left === 0;
+  /** The join is acked: what was said of the room last is its answer. */
+  #enter(room: ClientRoom): void {
+    const [joined, ...lost] = room.answer;
+    if (joined === undefined) return;
+    room.enter(joined.payload as JoinedRoom);
+    this.#handOn(joined, room);
+    for (const envelope of lost) this.#dispatch(envelope);
   }
 
   #ask(room: ClientRoom): void {
@@ -318,7 +326,6 @@ class YamabikoClient extends Emitter {
     room.joinId ??= newMessageId();
     const messageId = room.joinId;
     room.asked = true;
-    this.#asked.set(room.roomId, (this.#asked.get(room.roomId) ?? 0) + 1);
     this.#joins.set(messageId, room);
     this.#connection.send([{ type: "join_room", payload: room.joinPayload(), messageId }]);
   }

@@ -14,6 +14,7 @@ export interface Fixture {
   open(): Promise<void>;
   /** Opens the newest socket and says `welcome`; takes what the client sent until then. */
   welcome(more?: Record<string, unknown>): Promise<Envelope[]>;
+  /** Answers the oldest join of the room. */
   joined(roomId: string, cursor: string, more?: Record<string, unknown>): void;
   event(roomId: string, seq: number, payload?: unknown): void;
   ack(messageId: string | undefined, more?: Record<string, unknown>): void;
@@ -24,7 +25,16 @@ export interface Fixture {
 
 export async function createFixture(options: ClientOptions = {}): Promise<Fixture> {
   const clock = createFakeClock();
-  const network = createFakeNetwork();
+  /** The joins that are not answered. */
+  let joins: Envelope[] = [];
+  const network = createFakeNetwork({
+    onSocket: () => {
+      joins = [];
+    },
+    onSend: (_socket, envelope) => {
+      if (envelope.type === "join_room") joins.push(envelope);
+    },
+  });
   const client = createClient("ws://server.test/ws", {
     WebSocket: network.WebSocket,
     clock,
@@ -71,6 +81,8 @@ export async function createFixture(options: ClientOptions = {}): Promise<Fixtur
         type: "joined_room",
         payload: { roomId, epoch, head: Number(seq), cursor, recovered: true, state: {}, ...more },
       });
+      const index = joins.findIndex(({ payload }) => (payload as { roomId: string }).roomId === roomId);
+      if (index !== -1) fixture.ack(joins.splice(index, 1)[0]?.messageId, { roomId });
     },
     event(roomId, seq, payload = { n: seq }) {
       network.socket.receive({ type: "new_message", payload, roomId, seq, timestamp: "2024-01-01T00:00:00.000Z" });
@@ -79,6 +91,7 @@ export async function createFixture(options: ClientOptions = {}): Promise<Fixtur
       network.socket.receive({ type: "ack", messageId: messageId ?? "?", payload: { success: true, ...more } });
     },
     refuse(messageId, error) {
+      joins = joins.filter((join) => join.messageId !== messageId);
       network.socket.receive({
         type: "ack",
         messageId: messageId ?? "?",

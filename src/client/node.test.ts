@@ -41,6 +41,7 @@ async function listen(subprotocol: string): Promise<Heard> {
         say({ type: "welcome", payload: { user: { id: "g", name: "g" }, heartbeatMs: 30_000 } });
         const payload = { roomId: "chat:lobby", epoch: "E", head: 0, cursor: "E:0", recovered: false };
         say({ type: "joined_room", payload });
+        say({ type: "ack", messageId: envelope.messageId!, payload: { success: true } });
       }
       if (envelope.type === "send_message") {
         say({ type: "ack", messageId: envelope.messageId!, payload: { success: true, seq: 1 } });

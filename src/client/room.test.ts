@@ -126,6 +126,44 @@ describe("joining", () => {
     expect(got).toEqual([5]);
   });
 
+  it("RES-1: the server's own join to its default room is not taken for the answer to ours", async () => {
+    const f = await createFixture();
+    const { room, got } = await joinedRoom(f);
+    const answers: unknown[] = [];
+    room.on("joined", ({ cursor }) => void answers.push(cursor));
+    const [join] = await reconnect(f);
+    const say = (cursor: string, recovered: boolean): void =>
+      f.network.socket.receive({
+        type: "joined_room",
+        payload: { roomId: "chat:lobby", epoch: "E", head: 2, cursor, recovered, state: {} },
+      });
+    say("E:2", false);
+    f.event("chat:lobby", 3);
+    say("E:0", true);
+    f.ack(join?.messageId);
+    for (const seq of [1, 2, 3]) f.event("chat:lobby", seq);
+    expect(got).toEqual(["E:1", "E:2", "E:3"]);
+    expect(answers).toEqual(["E:0"]);
+  });
+
+  it("RES-2: what was lost is told behind the join it belongs to", async () => {
+    const f = await createFixture();
+    const { room, got } = await joinedRoom(f);
+    const told: string[] = [];
+    room.on("joined", ({ cursor }) => void told.push(`joined ${cursor}`));
+    room.on("history_lost", ({ cursor }) => void told.push(`lost ${cursor}`));
+    const [join] = await reconnect(f);
+    const payload = { roomId: "chat:lobby", epoch: "F", head: 8, cursor: "F:7", recovered: false, state: {} };
+    f.network.socket.receive({ type: "joined_room", payload });
+    const lost = { roomId: "chat:lobby", reason: "epoch", from: null, to: null, cursor: "F:7" };
+    f.network.socket.receive({ type: "history_lost", payload: lost });
+    expect(room.status).toBe("joining");
+    f.ack(join?.messageId);
+    f.event("chat:lobby", 8);
+    expect(told).toEqual(["joined F:7", "lost F:7"]);
+    expect(got).toEqual(["F:8"]);
+  });
+
   it("the server can end a room", async () => {
     const f = await createFixture();
     const { room } = await joinedRoom(f);

@@ -166,6 +166,8 @@ export class ClientRoom extends Emitter implements Room {
   failures = 0;
   /** The `messageId` of the join under way. A refused join comes again under it, or the server goes on refusing (ACK-5). */
   joinId: string | null = null;
+  /** `joined_room` and what the server said of it, until the ack tells whether it answers the join under way. */
+  answer: Envelope[] = [];
   readonly #host: RoomHost;
   readonly #options: JoinOptions;
   #settle!: { resolve(joined: JoinedRoom): void; reject(error: YamabikoError): void };
@@ -269,6 +271,7 @@ export class ClientRoom extends Emitter implements Room {
   /** The connection is gone; the next one joins again. */
   suspend(): void {
     this.asked = this.live = false;
+    this.answer = [];
     if (this.status === "joined") this.status = "joining";
   }
 
