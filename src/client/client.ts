@@ -175,6 +175,7 @@ class YamabikoClient extends Emitter {
     else {
       this.#rooms.set(roomId, room);
       this.#ask(room);
+      this.#outbox.flush(roomId); // what was restored waited for it
     }
     return room;
   }
@@ -335,8 +336,7 @@ class YamabikoClient extends Emitter {
     this.#outbox.rewind(room.roomId);
     const attempt = ++room.failures;
     const delayMs = retryAfterMs ?? backoffMs(attempt, JOIN_BACKOFF_MS, MAX_JOIN_BACKOFF_MS, this.#settings.random);
-    this.#settings.clock.setTimer(() => {
-      if (this.#rooms.get(room.roomId) !== room || room.asked || !this.#connection.open) return;
+    room.retry = this.#settings.clock.setTimer(() => {
       this.#ask(room);
       this.#outbox.flush(room.roomId);
     }, delayMs);

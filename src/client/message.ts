@@ -70,21 +70,21 @@ export class OutboxMessage implements OutgoingMessage {
   error: YamabikoError | undefined;
   /** `clock.monotonic()` of the last time it was written. */
   sentAt = 0;
-  /** Size of its envelope as JSON, bytes. */
+  /** Size of its envelope as it is written, bytes. */
   readonly bytes: number;
   ack!: Promise<AckPayload>;
   #resolve!: (ack: AckPayload) => void;
   #reject!: (error: YamabikoError) => void;
   readonly #holder: MessageHolder;
 
-  constructor(stored: StoredMessage, holder: MessageHolder, kept: boolean) {
+  constructor(stored: StoredMessage, holder: MessageHolder, kept: boolean, bytes: number) {
     this.messageId = stored.messageId;
     this.type = stored.type;
     this.payload = stored.payload;
     this.roomId = stored.roomId;
     this.createdAt = stored.createdAt;
     this.kept = kept;
-    this.bytes = new TextEncoder().encode(JSON.stringify(this.envelope())).length;
+    this.bytes = bytes;
     this.#holder = holder;
     this.renew();
     if (stored.error) this.fail(YamabikoError.fromWire(stored.error));

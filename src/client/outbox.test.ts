@@ -1,7 +1,10 @@
 import { describe, expect, it, vi } from "vitest";
+import { createFakeClock } from "../testing/fake-clock.ts";
+import { createFakeNetwork } from "../testing/fake-socket.ts";
 import { brief, createFixture, type Fixture } from "./fixture.test-support.ts";
-import { type Room, type StoredMessage, webStorage } from "./index.ts";
+import { createClient, type Room, type StoredMessage, webStorage } from "./index.ts";
 import { newMessageId } from "./message-id.ts";
+import { msgpack } from "./msgpack.ts";
 
 async function connectedRoom(f: Fixture): Promise<Room> {
   const room = f.client.join("lobby");
@@ -274,6 +277,31 @@ describe("order", () => {
     expect(room.outbox.map((m) => m.payload.n)).toEqual([2, 4]);
   });
 
+  it("LIM-1: what a full outbox refused can be tried again as it was, when there is room", async () => {
+    const f = await createFixture({ outboxLimit: 1 });
+    const room = await connectedRoom(f);
+    const first = room.send("send_message", { n: 1 });
+    const second = room.send("send_message", { n: 2 });
+    await expect(second.retry()).rejects.toMatchObject({ code: "unavailable" });
+    expect(room.outbox).toEqual([first]);
+    f.ack(first.messageId);
+    void second.retry();
+    expect(f.take().map((e) => e.payload)).toEqual([1, 2].map((n) => ({ roomId: "chat:lobby", n })));
+  });
+
+  it("ENV-6: the size is that of the codec, and what it cannot write fails at once", async () => {
+    const clock = createFakeClock();
+    const client = createClient("ws://x.test", { autoConnect: false, clock, codec: msgpack() });
+    const room = client.join("lobby");
+    const numbers = Array.from({ length: 9000 }, () => 0.5);
+    const message = room.send("send_message", { numbers });
+    expect((message as unknown as { bytes: number }).bytes).toBeGreaterThan(9 * 9000);
+    let deep: unknown = 0;
+    for (let depth = 0; depth < 200; depth++) deep = [deep];
+    expect(room.send("send_message", { deep })).toMatchObject({ state: "failed", error: { code: "invalid_message" } });
+    client.close();
+  });
+
   it("ACK-3: the same messageId given twice is one message", async () => {
     const f = await createFixture();
     const room = await connectedRoom(f);
@@ -334,6 +362,71 @@ describe("over a reload", () => {
     for (const { messageId } of sent) after.ack(messageId);
     await after.clock.flush();
     expect(memory.getItem("outbox")).toBeNull();
+  });
+
+  it("ACK-3: restored messages go when their room is joined on a connection that is open already", async () => {
+    const memory = memoryStorage();
+    const before = await createFixture({ storage: webStorage(memory, "outbox") });
+    (await connectedRoom(before)).send("send_message", { n: 1 });
+    await before.clock.flush();
+    const after = await createFixture({ storage: webStorage(memory, "outbox") });
+    await after.welcome();
+    after.client.join("lobby");
+    expect(brief(after.take())).toEqual(["join_room", "send_message 1"]);
+  });
+
+  it("ACK-3: a messageId that was stored and is sent again is one message", async () => {
+    const memory = memoryStorage();
+    const send = (f: Fixture) => f.client.join("lobby").send("send_message", { n: 1 }, { messageId: "draft" });
+    send(await createFixture({ storage: webStorage(memory, "outbox") }));
+    await Promise.resolve();
+    const clock = createFakeClock();
+    const network = createFakeNetwork();
+    const client = createClient("ws://x.test", {
+      WebSocket: network.WebSocket,
+      clock,
+      storage: webStorage(memory, "outbox"),
+    });
+    const message = client.join("lobby").send("send_message", { n: 1 }, { messageId: "draft" });
+    await clock.flush();
+    network.socket.open();
+    expect(brief(network.socket.take())).toEqual(["join_room", "send_message 1"]);
+    network.socket.receive({ type: "ack", messageId: "draft", payload: { success: true } });
+    expect(message.state).toBe("acked");
+    expect(client.outbox).toEqual([]);
+    await clock.advance(5000);
+    expect(brief(network.socket.take())).not.toContain("send_message 1");
+    client.close();
+  });
+
+  it("a storage that holds something else loses nothing that was sent", async () => {
+    let give: (stored: never) => void = () => {};
+    const loaded = new Promise<never>((resolve) => {
+      give = resolve;
+    });
+    const f = await createFixture({ storage: { load: () => loaded, save: () => {} } });
+    const room = await connectedRoom(f);
+    room.send("send_message", { n: 1 });
+    give(undefined as never);
+    await f.clock.flush();
+    expect(brief(f.take())).toEqual(["send_message 1"]);
+    expect(f.told.filter(([name]) => name === "error")).toHaveLength(1);
+  });
+
+  it("a client closed while it loads takes nothing and writes nothing", async () => {
+    let give: (stored: StoredMessage[]) => void = () => {};
+    const loaded = new Promise<StoredMessage[]>((resolve) => {
+      give = resolve;
+    });
+    const save = vi.fn();
+    const f = await createFixture({ storage: { load: () => loaded, save } });
+    const message = f.client.join("lobby").send("send_message", { n: 1 });
+    f.client.close();
+    give([{ messageId: "old", type: "send_message", payload: {}, roomId: "chat:lobby", createdAt: 1 }]);
+    await f.clock.flush();
+    expect(f.client.outbox).toEqual([]);
+    expect(save).not.toHaveBeenCalled();
+    await expect(message.retry()).rejects.toMatchObject({ code: "unavailable" });
   });
 
   it("writes once for many changes of one turn", async () => {

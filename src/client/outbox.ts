@@ -1,4 +1,5 @@
 import { YamabikoError } from "../protocol/errors.ts";
+import type { ClientCodec } from "./codec.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import { type AckPayload, type MessageHolder, OutboxMessage, type StoredMessage } from "./message.ts";
 import { newMessageId } from "./message-id.ts";
@@ -7,6 +8,7 @@ import type { OutboxStorage } from "./outbox-storage.ts";
 /** What an outbox needs of its client. */
 export interface OutboxHost extends LaneHost {
   readonly outboxLimit: number;
+  readonly codec: ClientCodec;
   readonly storage?: OutboxStorage | undefined;
   /** Whether the connection takes messages of this room now; `restored` ones have no room handle that vouches for them. */
   mayWrite(roomId: string | null, restored: boolean): boolean;
@@ -28,6 +30,7 @@ export class Outbox implements MessageHolder {
   readonly #messages = new Map<string, OutboxMessage>();
   readonly #restored = new Set<OutboxMessage>();
   #loaded = false;
+  #closed = false;
   #saving = false;
 
   constructor(host: OutboxHost) {
@@ -53,28 +56,21 @@ export class Outbox implements MessageHolder {
     over: boolean,
     messageId = newMessageId(),
   ): OutboxMessage {
-    const make = (body: Record<string, unknown>, error?: YamabikoError): OutboxMessage => {
-      const createdAt = this.#host.clock.now();
-      const message = new OutboxMessage({ messageId, type, payload: body, roomId, createdAt }, this, kept);
-      if (error) message.fail(error);
-      return message;
-    };
-    let copy: Record<string, unknown>;
+    const stored: StoredMessage = { messageId, type, payload: {}, roomId, createdAt: this.#host.clock.now() };
+    let message: OutboxMessage;
     try {
-      copy = JSON.parse(JSON.stringify(payload ?? {})) as Record<string, unknown>;
+      message = this.#make({ ...stored, payload: JSON.parse(JSON.stringify(payload ?? {})) }, kept);
     } catch (thrown) {
-      return make({}, new YamabikoError("invalid_message", "The payload is not JSON.", { cause: thrown }));
+      message = this.#make(stored, kept);
+      message.fail(new YamabikoError("invalid_message", "The payload cannot be written.", { cause: thrown }));
+      return message;
     }
-    if (over) return make(copy, new YamabikoError("not_joined", "The room is not joined."));
-    const known = this.#messages.get(messageId);
-    if (known) return known;
-    if (this.#messages.size >= this.#host.outboxLimit) {
-      const oldest = this.list().find((message) => message.state === "failed");
-      if (!oldest) return make({}, new YamabikoError("unavailable", "The outbox is full."));
-      this.discard(oldest);
+    if (over) message.fail(new YamabikoError("not_joined", "The room is not joined."));
+    else {
+      const known = this.#messages.get(messageId);
+      if (known) return known;
+      if (this.#hasPlaceFor(message)) this.#append(message);
     }
-    const message = make(copy);
-    this.#append(message);
     return message;
   }
 
@@ -129,6 +125,8 @@ export class Outbox implements MessageHolder {
 
   requeue(message: OutboxMessage): void {
     message.renew();
+    if (this.#closed) return message.fail(new YamabikoError("unavailable", "The client was closed."));
+    if (!this.#hasPlaceFor(message)) return;
     // At the end of the map as well, so that a reload finds the same order.
     this.#messages.delete(message.messageId);
     this.#append(message);
@@ -147,12 +145,30 @@ export class Outbox implements MessageHolder {
     this.suspend();
     void this.#store();
     this.#loaded = false;
+    this.#closed = true;
     const waiting = this.list();
     this.#messages.clear();
     this.#lanes.clear();
     for (const message of waiting) {
       if (message.state !== "failed") message.fail(new YamabikoError("unavailable", "The client was closed."));
     }
+  }
+
+  /** Whatever throws here would throw at every attempt to write it. */
+  #make(stored: StoredMessage, kept: boolean): OutboxMessage {
+    const { type, payload, messageId } = stored;
+    const frame = this.#host.codec.encode({ type, payload, messageId });
+    const { length } = typeof frame === "string" ? new TextEncoder().encode(frame) : frame;
+    return new OutboxMessage(stored, this, kept, length);
+  }
+
+  /** Makes room at the cost of the oldest failed message. Without any, this one fails. */
+  #hasPlaceFor(message: OutboxMessage): boolean {
+    if (this.#messages.has(message.messageId) || this.#messages.size < this.#host.outboxLimit) return true;
+    const oldest = this.list().find(({ state }) => state === "failed");
+    if (oldest) this.discard(oldest);
+    else message.fail(new YamabikoError("unavailable", "The outbox is full."));
+    return oldest !== undefined;
   }
 
   #append(message: OutboxMessage): void {
@@ -229,11 +245,13 @@ export class Outbox implements MessageHolder {
     if (storage !== undefined) {
       try {
         await null; // whoever made this outbox is not finished yet
-        this.#restore(await storage.load());
+        const stored = await storage.load();
+        if (!this.#closed) this.#restore(stored);
       } catch (thrown) {
         this.#host.report(thrown);
       }
     }
+    if (this.#closed) return;
     this.#loaded = true;
     if (this.#messages.size > 0) this.#save();
     this.flush();
@@ -242,10 +260,11 @@ export class Outbox implements MessageHolder {
   /** Puts restored messages before those sent since the page was loaded. */
   #restore(stored: readonly StoredMessage[]): void {
     const sent = this.list();
+    const again = stored.filter(({ messageId }) => !this.#messages.has(messageId));
+    const restored = again.map((entry) => this.#make(entry, true));
     this.#messages.clear();
     this.#lanes.clear();
-    for (const entry of stored) {
-      const message = new OutboxMessage(entry, this, true);
+    for (const message of restored) {
       this.#restored.add(message);
       this.#append(message);
     }

@@ -1,3 +1,4 @@
+import type { Timer } from "../protocol/clock.ts";
 import { formatCursor } from "../protocol/cursor.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
@@ -166,6 +167,8 @@ export class ClientRoom extends Emitter implements Room {
   failures = 0;
   /** The `messageId` of the join under way. A refused join comes again under it, or the server goes on refusing (ACK-5). */
   joinId: string | null = null;
+  /** Asks again after a refused join. */
+  retry: Timer | null = null;
   /** `joined_room` and what the server said of it, until the ack tells whether it answers the join under way. */
   answer: Envelope[] = [];
   readonly #host: RoomHost;
@@ -270,6 +273,7 @@ export class ClientRoom extends Emitter implements Room {
 
   /** The connection is gone; the next one joins again. */
   suspend(): void {
+    this.retry?.cancel();
     this.asked = this.live = false;
     this.answer = [];
     if (this.status === "joined") this.status = "joining";
