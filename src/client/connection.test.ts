@@ -278,6 +278,37 @@ describe("coming back", () => {
     expect(f.clock.pendingTimers).toBe(0);
   });
 
+  it("disconnect() while it starts opens nothing", async () => {
+    const f = await createFixture({ autoConnect: false });
+    const stop = f.client.on("status", (status) => void (status === "connecting" && f.client.disconnect()));
+    f.client.connect();
+    stop();
+    await f.clock.flush();
+    expect(f.client.status).toBe("closed");
+    expect(f.network.sockets).toHaveLength(0);
+  });
+
+  it("disconnect() in a listener of the outbox wins over the reconnect", async () => {
+    const f = await createFixture();
+    const room = f.client.join("lobby");
+    await f.welcome();
+    room.send("send_message", {});
+    room.once("outbox", () => f.client.disconnect());
+    f.network.socket.serverClose(1006);
+    await f.clock.advance(60_000);
+    expect(f.client.status).toBe("closed");
+    expect(f.network.sockets).toHaveLength(1);
+  });
+
+  it("close() while a refused join waits leaves no timer", async () => {
+    const f = await createFixture();
+    f.client.join("lobby");
+    const [join] = await f.welcome();
+    f.refuse(join?.messageId, { code: "unavailable", retryable: true });
+    f.client.close();
+    expect(f.clock.pendingTimers).toBe(0);
+  });
+
   it("cut() is a drop: it comes back", async () => {
     const f = await createFixture();
     await f.welcome();

@@ -163,6 +163,7 @@ export class Connection {
     this.#timer = clock.setTimer(() => this.#lost(ABNORMAL, "The server is silent."), CONNECT_TIMEOUT_MS);
     this.retryAt = null;
     this.#become("connecting");
+    if (generation !== this.#generation) return; // a listener ended it
     void this.#askToken((given) => {
       if (given === undefined) return this.#lost(ABNORMAL, "The token could not be had.");
       const current = (): boolean => generation === this.#generation;
@@ -283,7 +284,7 @@ export class Connection {
     if (wasConnected && clock.monotonic() - this.#welcomedAt! >= STABLE_MS) this.#attempts = 0;
     const error = this.#authError;
     const comeBackInMs = this.#comeBackInMs;
-    this.#generation++;
+    const generation = ++this.#generation;
     this.#link = this.#authId = this.#authError = this.#comeBackInMs = this.#welcomedAt = this.latencyMs = null;
     this.#open = false;
     this.#timer?.cancel();
@@ -295,6 +296,7 @@ export class Connection {
     if (again) link?.drop();
     else link?.close(1000, "");
     this.#host.lost();
+    if (generation !== this.#generation) return; // a listener of the outbox ended it
     const told = { code, reason, willReconnect };
     if (willReconnect) {
       this.#attempts = attempt;
@@ -303,7 +305,6 @@ export class Connection {
         (soon && attempt === 1 ? 0 : backoffMs(attempt, reconnectInterval, maxReconnectInterval, random));
       this.retryAt = clock.now() + delayMs;
       this.#timer = clock.setTimer(() => this.#start(), delayMs);
-      const generation = this.#generation;
       this.#become("waiting");
       if (wasConnected) this.#host.tell("disconnected", told);
       if (generation === this.#generation && this.status === "waiting") {
