@@ -257,14 +257,13 @@ class YamabikoClient extends Emitter {
       // It may answer somebody else's `join_room`: an earlier handle's, or the server's own to its default room.
       if (room?.live === false) room.answer = [envelope];
       return;
-    } else if (type === "left_room" && room?.live) {
+    } else if (room?.live === false && room.answer.length > 0) return void room.answer.push(envelope);
+    else if (type === "left_room" && room?.live) {
       this.#rooms.delete(room.roomId);
       this.#outbox.failRoom(room.roomId, new YamabikoError("not_joined", "The room is not joined."), false);
       room.end(payload);
-    } else if (type === "history_lost" && room !== undefined) {
-      if (!room.live) return void room.answer.push(envelope);
-      room.skip(envelope.payload as HistoryLost);
-    } else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
+    } else if (type === "history_lost" && room?.live) room.skip(envelope.payload as HistoryLost);
+    else if (type === "room_state" && room?.live) room.state = (payload.state ?? {}) as ClientRoom["state"];
 
     if (seq !== undefined && roomId !== undefined) {
       const acceptance = room?.accept(seq) ?? "ignored";
@@ -314,11 +313,11 @@ class YamabikoClient extends Emitter {
 
   /** The join is acked: what was said of the room last is its answer. */
   #enter(room: ClientRoom): void {
-    const [joined, ...lost] = room.answer;
+    const [joined, ...rest] = room.answer;
     if (joined === undefined) return;
     room.enter(joined.payload as JoinedRoom);
     this.#handOn(joined, room);
-    for (const envelope of lost) this.#dispatch(envelope);
+    for (const envelope of rest) this.#received(envelope);
   }
 
   #ask(room: ClientRoom): void {

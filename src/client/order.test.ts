@@ -124,9 +124,8 @@ class ModelServer {
         type: "joined_room",
         payload: { roomId: ROOM, epoch: "E", head, cursor: `E:${cursor}`, recovered: true },
       });
-      this.#say(peer, { type: "ack", messageId, payload: { success: true } });
       for (let seq = cursor + 1; seq <= head; seq++) this.#event(peer, seq);
-      return;
+      return this.#say(peer, { type: "ack", messageId, payload: { success: true } });
     }
     if (!peer.joined) {
       const error = { code: "not_joined", message: "", retryable: false };

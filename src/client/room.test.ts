@@ -146,6 +146,19 @@ describe("joining", () => {
     expect(answers).toEqual(["E:0"]);
   });
 
+  it("JOIN-1, JOIN-2: what follows joined_room before the ack of the join is not lost", async () => {
+    const f = await createFixture();
+    const { got } = await joinedRoom(f);
+    const [join] = await reconnect(f);
+    const payload = { roomId: "chat:lobby", epoch: "E", head: 2, cursor: "E:0", recovered: true, state: {} };
+    f.network.socket.receive({ type: "joined_room", payload });
+    for (const seq of [1, 2]) f.event("chat:lobby", seq);
+    expect(got).toEqual([]);
+    f.ack(join?.messageId, { roomId: "chat:lobby" });
+    f.event("chat:lobby", 3);
+    expect(got).toEqual(["E:1", "E:2", "E:3"]);
+  });
+
   it("RES-2: what was lost is told behind the join it belongs to", async () => {
     const f = await createFixture();
     const { room, got } = await joinedRoom(f);

@@ -169,7 +169,7 @@ export class ClientRoom extends Emitter implements Room {
   joinId: string | null = null;
   /** Asks again after a refused join. */
   retry: Timer | null = null;
-  /** `joined_room` and what the server said of it, until the ack tells whether it answers the join under way. */
+  /** `joined_room` and what the server said of the room since, until an ack tells that it answers the join under way. */
   answer: Envelope[] = [];
   readonly #host: RoomHost;
   readonly #options: JoinOptions;
@@ -243,6 +243,7 @@ export class ClientRoom extends Emitter implements Room {
     this.status = "joined";
     this.live = true;
     this.joinId = null;
+    this.answer = [];
     this.#settle.resolve(payload);
     this.tell("joined", payload);
   }
