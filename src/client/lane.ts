@@ -57,7 +57,9 @@ export class Lane {
       this.#written++;
       message.sentAt = clock.monotonic();
       this.#host.write(message.envelope());
-      this.#become(message, "sent");
+      if (message.state === "sent") continue;
+      message.state = "sent";
+      this.#host.changed(message.roomId);
     }
     if (this.#deadline === null) this.#watch();
   }
@@ -84,14 +86,15 @@ export class Lane {
    */
   refused(message: OutboxMessage, retryAfterMs: number | null | undefined): void {
     if (!this.messages.slice(0, this.#written).includes(message)) return;
-    this.rewind();
     this.#window = 1;
-    if (retryAfterMs === null) return;
-    const waitMs = retryAfterMs ?? backoffMs(++this.#refusals, BACKOFF_MS, MAX_BACKOFF_MS, this.#host.random);
-    this.#pause = this.#host.clock.setTimer(() => {
-      this.#pause = null;
-      this.flush();
-    }, waitMs);
+    if (retryAfterMs !== null) {
+      const waitMs = retryAfterMs ?? backoffMs(++this.#refusals, BACKOFF_MS, MAX_BACKOFF_MS, this.#host.random);
+      this.#pause = this.#host.clock.setTimer(() => {
+        this.#pause = null;
+        this.flush();
+      }, waitMs);
+    }
+    this.rewind();
   }
 
   /** The connection is gone: everything is to be written again on the next one. */
@@ -108,7 +111,10 @@ export class Lane {
     this.#deadline?.cancel();
     this.#deadline = null;
     this.#written = 0;
-    for (const message of [...this.messages]) this.#become(message, "queued");
+    // Told once and last: a listener may discard, or send more.
+    const sent = this.messages.filter(({ state }) => state === "sent");
+    for (const message of sent) message.state = "queued";
+    if (sent[0] !== undefined) this.#host.changed(sent[0].roomId);
   }
 
   /** One timer watches the first message, which is the oldest on its way. */
@@ -127,11 +133,5 @@ export class Lane {
       this.flush();
       this.#host.timedOut();
     }, leftMs());
-  }
-
-  #become(message: OutboxMessage, state: "queued" | "sent"): void {
-    if (message.state === state) return;
-    message.state = state;
-    this.#host.changed(message.roomId);
   }
 }

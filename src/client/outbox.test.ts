@@ -195,6 +195,19 @@ describe("order", () => {
     expect(f.take()[0]?.messageId).toBe(ids[0]);
   });
 
+  it("ACK-5: a listener that discards during a refusal neither cuts the wait short nor revives what it discarded", async () => {
+    const f = await createFixture();
+    const room = await connectedRoom(f);
+    const [a, b, c] = [1, 2, 3].map((n) => room.send("send_message", { n }));
+    f.take();
+    room.once("outbox", () => b?.discard());
+    f.refuse(a?.messageId, { ...retryable, retryAfterMs: 300 });
+    expect([a, b, c].map((message) => message?.state)).toEqual(["queued", "failed", "queued"]);
+    expect(f.take()).toEqual([]);
+    await f.clock.advance(300);
+    expect(brief(f.take())).toEqual(["send_message 1"]);
+  });
+
   it("ACK-4: rooms do not wait for each other", async () => {
     const f = await createFixture();
     const room = await connectedRoom(f);
