@@ -11,8 +11,9 @@ export interface EventSource {
 
 /**
  * A room's events (what has a `seq`) from this call on, as an async iterator with a bounded buffer. It ends when the room is
- * left or `signal` aborts; it throws `history_lost` when the loop is more than {@link EVENT_STREAM_LIMIT} events behind or the
- * server no longer has what is owed, after giving everything before the hole.
+ * left or `signal` aborts; it throws the refusal when the room is refused for good, and `history_lost` when the loop is more
+ * than {@link EVENT_STREAM_LIMIT} events behind or the server no longer has what is owed, after giving everything before
+ * the hole.
  */
 export function eventStream(source: EventSource, signal?: AbortSignal): AsyncGenerator<Envelope, void, undefined> {
   const buffer: Envelope[] = [];
@@ -36,6 +37,7 @@ export function eventStream(source: EventSource, signal?: AbortSignal): AsyncGen
     }),
     source.on("history_lost", () => end(new YamabikoError("history_lost", "Events are gone from the server."))),
     source.on("left", end),
+    source.on("failed", end),
   ];
   if (signal?.aborted) end();
   else signal?.addEventListener("abort", end);

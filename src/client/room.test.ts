@@ -456,6 +456,19 @@ describe("for await", () => {
     expect(count).toBe(10_000);
   });
 
+  it("JOIN-4: ends with the refusal when the room is refused, and at once when it is over already", async () => {
+    const f = await createFixture();
+    const room = f.client.join("secret");
+    const next = room.events().next();
+    const [join] = await f.welcome();
+    f.refuse(join?.messageId, { code: "access_denied" });
+    await expect(next).rejects.toMatchObject({ code: "access_denied" });
+    await expect(room.events().next()).resolves.toMatchObject({ done: true });
+    room.leave();
+    await expect(room.events().next()).resolves.toMatchObject({ done: true });
+    expect(f.told.filter(([name]) => name === "error")).toHaveLength(1);
+  });
+
   it("RES-2: history_lost ends the loop with an error", async () => {
     const f = await createFixture();
     const { room } = await joinedRoom(f);

@@ -51,6 +51,8 @@ export interface RoomLocalEvents {
   history_lost: HistoryLost;
   /** By `leave()`, or because the server ended it. */
   left: unknown;
+  /** The room was refused for good. The `error` event tells it too. */
+  failed: YamabikoError;
   /** A refused join, a refused `emit`, or a fault in the numbering. Without a listener it goes to the client's. */
   error: YamabikoError;
   /** The list or a state in `outbox` changed. */
@@ -124,7 +126,7 @@ export interface Room<C extends Contract = Contract> extends AsyncIterable<Envel
   volatile<Name extends MessageName<C>>(type: Name, payload?: MessagePayload<C, Name>): boolean;
   /**
    * The room's events from now on, each once and in order. Throws `history_lost` when the loop falls 10,000 events behind or
-   * the server no longer has what is owed.
+   * the server no longer has what is owed, and the refusal when the room is refused for good.
    */
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<Envelope>;
   /** Ends it. Messages not written yet fail with `not_joined`. */
@@ -144,7 +146,13 @@ export interface RoomHost {
 }
 
 /** Names an envelope from the server must not raise, whatever a namespace calls its types. */
-const LOCAL: ReadonlySet<string> = new Set(["joined", "left", "error", "outbox"] satisfies (keyof RoomLocalEvents)[]);
+const LOCAL: ReadonlySet<string> = new Set([
+  "joined",
+  "left",
+  "failed",
+  "error",
+  "outbox",
+] satisfies (keyof RoomLocalEvents)[]);
 
 /** What became of a numbered event: handed on, known already or not expected now, or proof that one is missing. */
 export type Acceptance = "applied" | "ignored" | "gap";
@@ -213,7 +221,8 @@ export class ClientRoom extends Emitter implements Room {
   }
 
   events(options?: { signal?: AbortSignal }): AsyncIterableIterator<Envelope> {
-    return eventStream(this, options?.signal);
+    const isOver = this.status === "left" || this.status === "failed";
+    return eventStream(this, isOver ? AbortSignal.abort() : options?.signal);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Envelope> {
@@ -285,6 +294,7 @@ export class ClientRoom extends Emitter implements Room {
     this.suspend();
     this.status = "failed";
     this.#settle.reject(error);
+    this.tell("failed", error);
     this.fault(error);
   }
 
