@@ -49,7 +49,10 @@ export async function handleJoinRoom(
     });
 
     // From here to the reply nothing waits, so that what the reply says is what follows it.
-    const place = existing !== undefined && after === null ? goOn(existing, room) : await room.locate(after, limit);
+    const place =
+      existing !== undefined && after === null && limit === null
+        ? goOn(existing, room)
+        : await room.locate(after, limit ?? 0);
     if (session.isEnded) return;
     if (session.user !== user)
       throw new YamabikoError("unavailable", "Your token was refreshed meanwhile; join again.");
@@ -83,7 +86,7 @@ function tooManyRooms({ limits, observer }: Services): YamabikoError {
   });
 }
 
-/** Joining again without `after` goes on where the reader is (JOIN-3). */
+/** Joining again with nothing said goes on where the reader is (JOIN-3). */
 function goOn(membership: Membership, room: Room): Place {
   const { epoch, seq } = membership.subscription.position;
   if (epoch === room.epoch) return { epoch, start: seq, lost: null, recovered: true };
@@ -104,7 +107,7 @@ function joinedPayload(room: Room, place: Place, you: JsonObject | undefined): J
   return payload;
 }
 
-function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null; limit: number } {
+function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null; limit: number | null } {
   const { after, limit } = (typeof payload === "object" && payload !== null ? payload : {}) as Record<string, unknown>;
   if (
     limit !== undefined &&
@@ -115,6 +118,6 @@ function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null
   }
   return {
     after: after === undefined || after === null ? null : parseCursor(after),
-    limit: typeof limit === "number" ? limit : 0,
+    limit: typeof limit === "number" ? limit : null,
   };
 }
