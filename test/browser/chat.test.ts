@@ -179,6 +179,27 @@ describe("the chat page in a browser (needs chromium and `npm run build`)", () =
     await ben.turnTo("lobby");
   });
 
+  it("leaves a room by keyboard, for good until it is entered again", async () => {
+    await aiko.enter("cellar");
+    await aiko.say("Down here");
+    await aiko.message("Down here").getByRole("img", { name: "Delivered", exact: true }).waitFor();
+    await aiko.room("cellar").focus();
+    await aiko.page.keyboard.press("Tab");
+    await aiko.page.keyboard.press("Enter");
+    await aiko.page.getByRole("heading", { level: 1, name: "lobby" }).waitFor();
+    await aiko.room("cellar").waitFor({ state: "detached" });
+    expect(await aiko.room("lobby").evaluate((link) => link === document.activeElement)).toBe(true);
+    expect(await aiko.page.getByRole("button", { name: "Leave lobby" }).count()).toBe(0);
+    await aiko.page.reload();
+    await aiko.status("Connected");
+    await aiko.room("summit").waitFor();
+    expect(await aiko.room("cellar").count()).toBe(0);
+    await aiko.enter("cellar");
+    await aiko.sees("Down here");
+    await aiko.page.getByRole("button", { name: "Leave cellar" }).click();
+    await aiko.room("cellar").waitFor({ state: "detached" });
+  });
+
   it("says what is wrong with a room name", async () => {
     await aiko.page.getByLabel("Join or create a room").fill("a<b>");
     await aiko.page.getByRole("button", { name: "Join", exact: true }).click();

@@ -26,6 +26,8 @@ export const LOBBY = "chat:lobby";
 /** Rooms of the list that are followed live; those beyond keep the count they had at the last sign of life. */
 const LIVE_ROOMS = 20;
 const FIRST_PAGE = 50;
+const OPEN_KEY = "yamabiko.rooms";
+const LEFT_KEY = "yamabiko.left";
 
 /** The rooms of one user: opens them, follows them for the badges, and keeps the list. */
 export class ChatHub extends Emitter<readonly RoomSummary[]> {
@@ -35,14 +37,17 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
   readonly #rooms = new Map<string, RoomStore>();
   /** Rooms of the list that are not open. */
   readonly #listed = new Map<string, RoomSummary>();
+  /** Rooms this window left: the server's list does not bring them back. */
+  readonly #left: Set<string>;
 
   constructor(client: HubClient, me: string, connection: ConnectionStore) {
     super([]);
     this.#client = client;
     this.#me = me;
     this.#connection = connection;
+    this.#left = new Set(storedRooms(LEFT_KEY, me));
     this.room(LOBBY);
-    for (const roomId of storedRooms(me)) this.room(roomId);
+    for (const roomId of storedRooms(OPEN_KEY, me).slice(0, LIVE_ROOMS)) this.room(roomId);
     client.on("connected", () => void this.refresh());
   }
 
@@ -54,10 +59,23 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
       store = new RoomStore(link, this.#me, this.#connection);
       this.#rooms.set(roomId, store);
       this.#listed.delete(roomId);
+      if (this.#left.delete(roomId)) storeRooms(LEFT_KEY, this.#me, this.#left);
       store.subscribe(() => this.#summarize());
       this.#summarize();
     }
     return store;
+  }
+
+  /** Takes the room off the list of this window, until it is entered again. The lobby stays. */
+  leave(roomId: string): void {
+    if (roomId === LOBBY) return;
+    this.#left.add(roomId);
+    storeRooms(LEFT_KEY, this.#me, this.#left);
+    const store = this.#rooms.get(roomId);
+    this.#rooms.delete(roomId);
+    this.#listed.delete(roomId);
+    store?.leave();
+    this.#summarize();
   }
 
   /** Asks the server for the rooms this user has a mark in. What it cannot tell now, the next connection will. */
@@ -73,7 +91,7 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
 
   #list(fields: Readonly<Record<string, unknown>>): void {
     const roomId = text(fields.roomId);
-    if (roomId === "" || this.#rooms.has(roomId)) return;
+    if (roomId === "" || this.#rooms.has(roomId) || this.#left.has(roomId)) return;
     if (this.#rooms.size < LIVE_ROOMS) {
       this.room(roomId);
       return;
@@ -86,7 +104,7 @@ export class ChatHub extends Emitter<readonly RoomSummary[]> {
     const open = [...this.#rooms].map(([roomId, store]) => ({ roomId, title: roomTitle(roomId), ...store.unread() }));
     const next = [...open, ...this.#listed.values()].sort(byTitle);
     if (JSON.stringify(next) === JSON.stringify(this.getSnapshot())) return;
-    storeRooms(this.#me, [...this.#rooms.keys()]);
+    storeRooms(OPEN_KEY, this.#me, this.#rooms.keys());
     this.set(next);
   }
 }
@@ -98,19 +116,19 @@ function byTitle(a: RoomSummary, b: RoomSummary): number {
   return a.title.localeCompare(b.title);
 }
 
-/** The rooms that were open before a reload: what was written there offline must find its way without the server's list. */
-function storedRooms(me: string): string[] {
+/** The rooms that were open (or left) before a reload: what was written there offline must find its way without the server's list. */
+function storedRooms(key: string, me: string): string[] {
   try {
-    const stored: unknown = JSON.parse(sessionStorage.getItem(`yamabiko.rooms.${me}`) ?? "[]");
-    return Array.isArray(stored) ? stored.filter((one) => typeof one === "string").slice(0, LIVE_ROOMS) : [];
+    const stored: unknown = JSON.parse(sessionStorage.getItem(`${key}.${me}`) ?? "[]");
+    return Array.isArray(stored) ? stored.filter((one) => typeof one === "string") : [];
   } catch {
     return [];
   }
 }
 
-function storeRooms(me: string, roomIds: readonly string[]): void {
+function storeRooms(key: string, me: string, roomIds: Iterable<string>): void {
   try {
-    sessionStorage.setItem(`yamabiko.rooms.${me}`, JSON.stringify(roomIds));
+    sessionStorage.setItem(`${key}.${me}`, JSON.stringify([...roomIds]));
   } catch {
     // The server's list will do.
   }

@@ -49,6 +49,10 @@ export function ChatPage({ rest }: PageProps) {
           onOpen={(id) => {
             window.location.hash = formatHash("chat", id.slice("chat:".length));
           }}
+          onLeave={(id) => {
+            if (id === roomId) window.location.hash = formatHash("chat", LOBBY.slice("chat:".length));
+            hub.leave(id);
+          }}
         />
       </Drawer>
       <Conversation key={roomId} store={store}>

@@ -23,4 +23,5 @@ export interface RoomLink {
   send(type: string, payload: Record<string, unknown>): OutgoingSend;
   emitWithAck(type: string, payload: Record<string, unknown>): Promise<unknown>;
   volatile(type: string, payload: Record<string, unknown>): void;
+  leave(): void;
 }

@@ -1,22 +1,28 @@
-import { type FormEvent, useId, useState } from "react";
+import { type FormEvent, useId, useRef, useState } from "react";
 import { formatHash } from "../shell/hash-route.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useStrings } from "../shell/language.ts";
 import type { Strings } from "../strings.ts";
-import type { RoomSummary } from "./chat-hub.ts";
+import { LOBBY, type RoomSummary } from "./chat-hub.ts";
 import { type RoomNameFault, readRoomName } from "./room-name.ts";
 
 /** The rooms of this user with what is unread in them, and the way into another. */
-export function RoomList(props: { rooms: readonly RoomSummary[]; current: string; onOpen: (roomId: string) => void }) {
-  const { rooms, current, onOpen } = props;
+export function RoomList(props: {
+  rooms: readonly RoomSummary[];
+  current: string;
+  onOpen: (roomId: string) => void;
+  onLeave: (roomId: string) => void;
+}) {
+  const { rooms, current, onOpen, onLeave } = props;
+  const nav = useRef<HTMLElement>(null);
   const strings = useStrings();
   return (
     <div className="rooms">
       <h2 id="rooms-title">{strings.rooms}</h2>
-      <nav aria-labelledby="rooms-title" className="room-nav">
+      <nav aria-labelledby="rooms-title" className="room-nav" ref={nav}>
         <ul>
           {rooms.map((room) => (
-            <li key={room.roomId}>
+            <li key={room.roomId} className="room-row">
               <a
                 className="room-link"
                 href={formatHash("chat", room.roomId.slice("chat:".length))}
@@ -29,6 +35,21 @@ export function RoomList(props: { rooms: readonly RoomSummary[]; current: string
                 <span className="room-title">{room.title}</span>
                 <RoomBadges room={room} />
               </a>
+              {room.roomId === LOBBY ? null : (
+                <button
+                  type="button"
+                  className="icon-button room-leave"
+                  aria-label={strings.leaveRoom(room.title)}
+                  title={strings.leaveRoom(room.title)}
+                  onClick={() => {
+                    // The button goes with its room; the keyboard goes on from the lobby.
+                    nav.current?.querySelector("a")?.focus();
+                    onLeave(room.roomId);
+                  }}
+                >
+                  <Icon name="close" size={14} />
+                </button>
+              )}
             </li>
           ))}
         </ul>

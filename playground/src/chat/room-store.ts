@@ -116,6 +116,13 @@ export class RoomStore extends Emitter<RoomView> {
     }
   }
 
+  /** Leaves the room: nothing comes any more, and what still waits to be sent is given up. */
+  leave(): void {
+    this.watch(false);
+    clearTimeout(this.#typistTimer);
+    this.#link.leave();
+  }
+
   /** Whether the user sees the newest messages now. While so, what comes is read; when not, an unread line is drawn. */
   watch(watching: boolean): void {
     if (watching === this.#watching) return;
