@@ -12,7 +12,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 // `yamabiko tail … | head` closes our output early; that is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-process.exitCode = await main(process.argv.slice(2), {
+const code = await main(process.argv.slice(2), {
   env: process.env,
   directory: process.cwd(),
   print: (line) => void process.stdout.write(`${line}\n`),
@@ -20,3 +20,6 @@ process.exitCode = await main(process.argv.slice(2), {
   lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
   stopped: stopping.signal,
 });
+// A server that could not start may leave a timer or a thread behind, and the command is over all the same. What was
+// written has to reach a pipe first.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));

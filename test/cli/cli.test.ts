@@ -401,6 +401,12 @@ describe("the process", { timeout: 60_000 }, () => {
     expect(performance.now() - asked).toBeLessThan(2_000);
   });
 
+  it("ends by itself when the server could not start", async () => {
+    const { exit, output } = start(...serve, "--static", "no-such-folder");
+    expect(await exit).toBe(2);
+    expect(output()).toContain("There is no index.html in no-such-folder.");
+  });
+
   it("has an exit code", async () => {
     const { exit, output } = start("nonsense");
     expect(await exit).toBe(2);
