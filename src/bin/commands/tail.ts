@@ -43,9 +43,16 @@ export const tail: Command = async (args, terminal) => {
   const client = connect(values, terminal);
   const failed = new Promise<never>((_resolve, reject) => {
     client.on("error", reject);
-    client.on("reconnecting", ({ delayMs }) =>
-      terminal.note(`Not connected. Trying again in ${(delayMs / 1000).toFixed(1)} s.`),
-    );
+    let isTold = false;
+    client.on("connected", () => {
+      isTold = true;
+    });
+    client.on("reconnecting", ({ delayMs }) => {
+      terminal.note(`Not connected. Trying again in ${(delayMs / 1000).toFixed(1)} s.`);
+      // Never connected yet: perhaps it is the wrong address.
+      if (!isTold) terminal.note("Check that the server runs, and --url or YAMABIKO_URL.");
+      isTold = true;
+    });
     client.on("disconnected", ({ code, reason, willReconnect }) => {
       if (!willReconnect) reject(closed(code, reason));
     });
