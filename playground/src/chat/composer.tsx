@@ -1,4 +1,5 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { Avatar } from "../shell/avatar.tsx";
 import { Icon } from "../shell/icon.tsx";
 import { useStrings } from "../shell/language.ts";
@@ -69,9 +70,10 @@ export function Composer(props: {
   const complete = (person: Person): void => {
     if (query === null) return;
     const before = `${content.slice(0, query.start)}@${person.userName} `;
-    change({ content: before + content.slice(draft.caret).replace(/^ /, ""), caret: before.length });
+    // At once, not a frame later: what is typed in between would be torn apart.
+    flushSync(() => change({ content: before + content.slice(draft.caret).replace(/^ /, ""), caret: before.length }));
     field.current?.focus();
-    requestAnimationFrame(() => field.current?.setSelectionRange(before.length, before.length));
+    field.current?.setSelectionRange(before.length, before.length);
   };
 
   const keys = (event: React.KeyboardEvent): void => {
