@@ -1,15 +1,8 @@
-import {
-  type Envelope,
-  formatCursor,
-  type Json,
-  type JsonObject,
-  parseRoomId,
-  toEnvelope,
-  YamabikoError,
-} from "../protocol/index.ts";
+import { type Envelope, formatCursor, type Json, type JsonObject, parseRoomId, toEnvelope } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
 import type { Member, Namespace, RoomView, StateView } from "../session/namespace.ts";
 import { kindOf } from "../session/room-kind.ts";
+import { unknownNamespace } from "../session/unknown.ts";
 import { viewRoom, viewState } from "../session/view.ts";
 
 /** A room, as the server's own code uses it. Needs no membership and no rights. */
@@ -22,8 +15,7 @@ export class ServerRoom {
   constructor(roomId: string, rooms: () => Promise<Rooms>, namespaces: ReadonlyMap<string, Namespace>) {
     const address = parseRoomId(roomId);
     const namespace = namespaces.get(address.namespace);
-    if (namespace === undefined)
-      throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+    if (namespace === undefined) throw unknownNamespace(address.namespace, namespaces);
     this.roomId = address.roomId;
     this.#open = async () => (await rooms()).open(address.roomId, kindOf(namespace));
   }

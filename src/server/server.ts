@@ -54,7 +54,7 @@ const CHECK_MS = 1_000;
 export interface YamabikoServer {
   /**
    * Opens the log and listens. With an attached `server` it only opens the log.
-   * Rejects when the log cannot be opened or the port is taken.
+   * Rejects when the log cannot be opened or the port is taken; then call it again with another, or `close`.
    */
   listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
   /**
@@ -112,6 +112,8 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   let isReady = false;
   let isClosed = false;
 
+  const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
+
   const open = async () => {
     log = await openLog(options, clock);
     const rooms = new Rooms({ log, bus, nodeId, observer, clock, limits });
@@ -140,11 +142,11 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     isReady = true;
     return { rooms, sessions, webSocket };
   };
+  // Last, so that options that cannot work leave nothing open.
   const opened = open();
   // Told by `listen`, and by whoever uses a room; a failure that nobody asks about is no crash.
   opened.catch(() => {});
 
-  const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
   const handle = createHttp({
     verifyToken,
     tickets,

@@ -17,6 +17,7 @@ import type { Draft, HandlerResult, MessageDefinition, Namespace } from "./names
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session, SessionRouter } from "./session.ts";
+import { unknownMessage, unknownNamespace } from "./unknown.ts";
 
 /** How often a handler runs again when somebody else changed what it amends. */
 const AMEND_TRIES = 5;
@@ -139,7 +140,7 @@ export class Router implements SessionRouter {
     checkHold(session, envelope, address);
     const namespace = this.services.namespaces.get(address.namespace);
     if (namespace === undefined) {
-      throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+      throw unknownNamespace(address.namespace, this.services.namespaces);
     }
     return this.#handle(session, envelope, address, namespace, finish);
   }
@@ -154,7 +155,7 @@ export class Router implements SessionRouter {
     const { type } = envelope;
     const definition = definitionOf(namespace, type);
     if (definition === undefined) {
-      throw new YamabikoError("unknown_type", `"${type}" is not a message of the namespace "${namespace.name}".`);
+      throw unknownMessage(type, namespace);
     }
     // Taken before anything waits: what the handler sets belongs to the membership the message was sent in.
     const membership = address === null ? undefined : session.memberships.get(address.roomId);

@@ -95,9 +95,13 @@ function jsonLine(envelope: Envelope): string {
 /** A connection that was closed for good, as an error. */
 export function closed(code: number, reason: string): YamabikoError {
   if (code === 4401) {
-    return new YamabikoError("unauthenticated", `The server did not accept the token${reason ? ` (${reason})` : ""}.`, {
-      remedy: "Give a good one with --token or YAMABIKO_TOKEN.",
-    });
+    return new YamabikoError(
+      "unauthenticated",
+      `The server did not accept the token.${reason ? ` It said: ${reason}` : ""}`,
+      {
+        remedy: "Give a good one with --token or YAMABIKO_TOKEN.",
+      },
+    );
   }
   if (code === 4403) return new YamabikoError("access_denied", reason || "The server ended the connection.");
   return new YamabikoError("unavailable", `The connection could not be made or kept (${code}).`, {

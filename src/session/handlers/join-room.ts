@@ -14,6 +14,7 @@ import { OwnedState } from "../owned-state.ts";
 import { kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
+import { unknownNamespace } from "../unknown.ts";
 import { viewRoom, viewState } from "../view.ts";
 
 /** `join_room {roomId, after?, limit?}`: reads a room from a cursor on (JOIN-1 to JOIN-4, RES-1, RES-2). */
@@ -28,7 +29,7 @@ export async function handleJoinRoom(
   const user = session.user!;
   const { after, limit } = readRequest(envelope.payload, limits.joinEvents);
   const namespace = services.namespaces.get(address.namespace);
-  if (namespace === undefined) throw new YamabikoError("unknown_type", `There is no namespace "${address.namespace}".`);
+  if (namespace === undefined) throw unknownNamespace(address.namespace, services.namespaces);
   if (isFull(session, roomId, services)) throw tooManyRooms(services);
   if (!(await services.can(user, address, "read")))
     throw new YamabikoError("access_denied", "You may not read this room.");
