@@ -40,19 +40,26 @@ class SlowWebSocket extends WebSocket {
   }
 }
 
-/** Counts how often messages are written again. */
-function countResent(codec: ClientCodec, seen: Set<string>, counts: { resent: number }): ClientCodec {
-  return {
-    subprotocol: codec.subprotocol,
-    decode: (bytes) => codec.decode(bytes),
-    encode(envelope) {
-      if (envelope.type === "send_message" && envelope.messageId !== undefined) {
-        if (seen.has(envelope.messageId)) counts.resent++;
-        seen.add(envelope.messageId);
+/** A socket that counts how often messages are written again. */
+function countResent(
+  Base: typeof WebSocket,
+  codec: ClientCodec,
+  seen: Set<string>,
+  counts: { resent: number },
+): WebSocketConstructor {
+  class CountingWebSocket extends Base {
+    override send(...written: unknown[]): void {
+      const [data] = written as [string | Uint8Array<ArrayBuffer>];
+      const bytes = typeof data === "string" ? data : data.slice().buffer;
+      const { type, messageId } = codec.decode(bytes) as { type: string; messageId?: string };
+      if (type === "send_message" && messageId !== undefined) {
+        if (seen.has(messageId)) counts.resent++;
+        seen.add(messageId);
       }
-      return codec.encode(envelope);
-    },
-  };
+      super.send(data);
+    }
+  }
+  return CountingWebSocket as unknown as WebSocketConstructor;
 }
 
 /** From a kill to the first acknowledgement after it, and how much of that the start of the server took. */
@@ -100,10 +107,10 @@ describe("a server that is killed again and again", () => {
       try {
         const counts = { resent: 0 };
         const seen = new Set<string>();
-        const connect = async (name: string, codec: ClientCodec, socket?: WebSocketConstructor) => {
+        const connect = async (name: string, codec: ClientCodec, socket = WebSocket) => {
           const token = await devToken(server.url, name);
-          const counting = countResent(codec, seen, counts);
-          const client = new RecordedClient(history, name, server.wsUrl, { token, codec: counting, WebSocket: socket });
+          const counting = countResent(socket, codec, seen, counts);
+          const client = new RecordedClient(history, name, server.wsUrl, { token, codec, WebSocket: counting });
           clients.push(client);
           for (const roomId of ROOMS) client.join(roomId);
           await Promise.all(Array.from(client.rooms.values(), (room) => room.joined));
@@ -111,7 +118,7 @@ describe("a server that is killed again and again", () => {
         };
         await connect("reader-json", jsonClientCodec);
         await connect("reader-msgpack", msgpack());
-        await connect("reader-slow", jsonClientCodec, SlowWebSocket as unknown as WebSocketConstructor);
+        await connect("reader-slow", jsonClientCodec, SlowWebSocket as typeof WebSocket);
         const publishers: RecordedClient[] = [];
         for (const name of PUBLISHERS)
           publishers.push(await connect(name, name === "dee" ? msgpack() : jsonClientCodec));
