@@ -1,4 +1,4 @@
-import type { Envelope, InputOf, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
+import type { Envelope, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
 
 /**
  * The namespace seam: one kind of room.
@@ -246,9 +246,6 @@ export function message<P extends Schema, A extends Schema = Schema>(
 ): MessageDefinition<P, A> {
   return definition;
 }
-
-/** What a client sends for a message of a namespace. */
-export type PayloadOf<D> = D extends { readonly payload?: infer P } ? InputOf<NonNullable<P>> : JsonObject;
 
 const RESERVED: ReadonlySet<string> = new Set([
   "authenticate",
