@@ -1,6 +1,6 @@
 import type { Bus, Notice } from "../bus/bus.ts";
 import { isoTime } from "../codec/json.ts";
-import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
+import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead, Snapshot } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Envelope, Json, Limits } from "../protocol/index.ts";
 import { ChangeVoice } from "./changes.ts";
@@ -218,14 +218,24 @@ export class Room {
     return (await this.#parts.log.readBack(this.roomId, before, limit)).events;
   }
 
-  /** The first result of a user's messageId, as `Log.find`. */
-  find(sender: string, messageId: string): Promise<AppendResult | null> {
+  /** The first result of a sender's messageId, as `Log.find`. */
+  find(sender: string | null, messageId: string): Promise<AppendResult | null> {
     return this.#parts.log.find(this.roomId, sender, messageId);
   }
 
   /** The events that amended the one at `seq`, as `Log.amendments`. */
   amendments(seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
     return this.#parts.log.amendments(this.roomId, seq, type, limit);
+  }
+
+  /** The newest snapshot, as `Log.snapshot`. */
+  snapshot(): Promise<Snapshot | null> {
+    return this.#parts.log.snapshot(this.roomId);
+  }
+
+  /** Keeps a snapshot, as `Log.putSnapshot`. */
+  putSnapshot(seq: number, data: string): Promise<void> {
+    return this.#parts.log.putSnapshot(this.roomId, seq, data);
   }
 
   /** `joined_room.state`. */

@@ -21,18 +21,19 @@ export class ServerRoom {
   }
 
   /**
-   * Appends an event; resolves when it is durable. With a `messageId`, the same one twice is one event.
+   * Appends an event; resolves when it is durable. With a `messageId`, the same one of the same sender twice is one event.
+   * `sender` is the user on whose behalf it is, which nothing checks. Default: the server's own.
    * Rejects with `invalid_message` for a `type` or `messageId` that no envelope may have (ENV-1), with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
    */
   async publish(
     type: string,
     payload: JsonObject,
-    options: { messageId?: string; expect?: number } = {},
+    options: { sender?: string | null | undefined; messageId?: string | undefined; expect?: number | undefined } = {},
   ): Promise<{ savedId: string; epoch: string; seq: number; duplicate: boolean }> {
     toEnvelope({ type, payload, messageId: options.messageId });
     const room = await this.#open();
     const event = { type, data: JSON.stringify(payload) };
-    const { epoch, seq, duplicate } = await room.publish(null, options.messageId ?? null, event, {
+    const { epoch, seq, duplicate } = await room.publish(options.sender ?? null, options.messageId ?? null, event, {
       expect: options.expect,
     });
     return { savedId: formatCursor(epoch, seq), epoch, seq, duplicate };

@@ -149,10 +149,30 @@ export interface RoomView {
   readBack(before: number, limit: number): Promise<readonly StoredEvent[]>;
   /** The events of a type whose first amendment was of the event at `seq`: newest first, at most `limit`. */
   amendments(seq: number, type: string, limit: number): Promise<readonly StoredEvent[]>;
+  /** What became of a sender's messageId: the event it made, with `duplicate: true`. Null when it is not remembered. */
+  find(sender: string | null, messageId: string): Promise<FoundEvent | null>;
+  /** What `putSnapshot` last kept, of events up to `seq`; null when there is none. It counts only while `epoch` is the room's. */
+  snapshot(): Promise<RoomSnapshot | null>;
+  /** Keeps what the events up to `seq` amount to, so that a fold need not begin with the first event. */
+  putSnapshot(seq: number, data: string): Promise<void>;
   /** The value of a state family, or null. */
   value(family: string, key: string): Json;
   /** The users who are in the room, and how many there are; at most 100 are named. */
   members(): { count: number; users: readonly Member[] };
+}
+
+/** Where the event of a messageId is. */
+export interface FoundEvent {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly duplicate: boolean;
+}
+
+/** What the events of a room up to `seq` amount to, as a feature wrote it. */
+export interface RoomSnapshot {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly data: string;
 }
 
 export interface StateView {

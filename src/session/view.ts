@@ -18,6 +18,9 @@ export function viewRoom(room: Room): RoomView {
     read: async (after, limit) => (await room.read(after, limit)).map(viewEvent),
     readBack: async (before, limit) => (await room.readBack(before, limit)).map(viewEvent),
     amendments: async (seq, type, limit) => (await room.amendments(seq, type, limit)).map(viewEvent),
+    find: (sender, messageId) => room.find(sender, messageId),
+    snapshot: () => room.snapshot(),
+    putSnapshot: (seq, data) => room.putSnapshot(seq, data),
     value: (family, key): Json => room.state.get(family, key),
     members: (): { count: number; users: readonly Member[] } => room.members.list(),
   };

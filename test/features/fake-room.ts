@@ -1,6 +1,14 @@
 import type { Envelope, Json, JsonObject } from "../../src/protocol/index.ts";
 import { formatCursor, type Timer, YamabikoError } from "../../src/protocol/index.ts";
-import type { Draft, Member, Namespace, RoomView, StateDefinition, StoredEvent } from "../../src/session/namespace.ts";
+import type {
+  Draft,
+  Member,
+  Namespace,
+  RoomSnapshot,
+  RoomView,
+  StateDefinition,
+  StoredEvent,
+} from "../../src/session/namespace.ts";
 import type { FakeClock } from "../../src/testing/fake-clock.ts";
 
 export interface FakeRoomOptions {
@@ -48,6 +56,7 @@ export class FakeRoom implements RoomView {
   readonly #knownMarks = new Map<string, Map<string, number>>();
   #log: Kept[] = [];
   #head = 0;
+  #snapshot: RoomSnapshot | null = null;
 
   constructor(
     roomId: string,
@@ -101,8 +110,18 @@ export class FakeRoom implements RoomView {
     return this.#appended(this.#push(sender, messageId, draft.type, draft.payload, amends), false);
   }
 
+  async snapshot(): Promise<RoomSnapshot | null> {
+    await this.#latency();
+    return this.#snapshot;
+  }
+
+  async putSnapshot(seq: number, data: string): Promise<void> {
+    await this.#latency();
+    this.#snapshot = { epoch: this.epoch, seq, data };
+  }
+
   /** The first result of a messageId; null when there is none. */
-  async find(sender: string, messageId: string): Promise<Appended | null> {
+  async find(sender: string | null, messageId: string): Promise<Appended | null> {
     await this.#latency();
     const first = this.#first(sender, messageId);
     return first === undefined ? null : this.#appended(first.seq, true);
@@ -212,7 +231,7 @@ export class FakeRoom implements RoomView {
     return this.#head;
   }
 
-  #first(sender: string, messageId: string): Kept | undefined {
+  #first(sender: string | null, messageId: string): Kept | undefined {
     return this.#log.find((event) => event.sender === sender && event.messageId === messageId);
   }
 
