@@ -1,2 +1,3 @@
 /** The namespaces that come with the server. */
 export * from "./chat/chat.ts";
+export * from "./notifications/notifications.ts";
