@@ -1,0 +1,489 @@
+import type { ErrorCode, JsonObject, LimitName } from "../../protocol/index.ts";
+import { EXAMPLES } from "./examples.ts";
+import type { JsonSchema } from "./json-schema.ts";
+import { list, object, ref } from "./shared-schemas.ts";
+
+/** One HTTP route, as data. */
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** `{roomId}` stands for a percent-encoded `roomId`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly tag: "messages" | "rooms" | "notifications" | "credentials" | "server";
+  readonly summary: string;
+  readonly description?: string;
+  /** Who may ask: a user (by token, by ticket, or as a guest where guests are allowed), a back end by its API key, anybody. */
+  readonly auth: "user" | "backEnd" | "none";
+  /** False for a route of users that is not for guests. */
+  readonly guests?: false;
+  /** Only with `dev`. */
+  readonly dev?: true;
+  readonly query: readonly Parameter[];
+  readonly body: Body | null;
+  readonly answers: readonly Answer[];
+  /** The codes with which the whole request may be refused. */
+  readonly errors: readonly ErrorCode[];
+}
+
+/** One parameter of the query. All are optional. */
+export interface Parameter {
+  readonly name: string;
+  readonly what: string;
+  readonly schema: JsonSchema;
+  /** The limit of this name is its largest value. */
+  readonly maximum?: LimitName;
+  readonly example?: string | number;
+}
+
+/** What a route takes. Always JSON. */
+export interface Body {
+  readonly schema: JsonSchema;
+  readonly required: boolean;
+  readonly examples: Readonly<Record<string, JsonObject | JsonObject[]>>;
+}
+
+/** What a route answers when it does not refuse. */
+export interface Answer {
+  readonly status: number;
+  readonly what: string;
+  /** The schema by media type; empty for an answer without a body. */
+  readonly content: Readonly<Record<string, JsonSchema>>;
+  readonly headers?: readonly ("ETag" | "Last-Event-ID")[];
+}
+
+const json = (schema: JsonSchema): Record<string, JsonSchema> => ({ "application/json": schema });
+const eventStream = { "text/event-stream": { type: "string" } as JsonSchema };
+const count: JsonSchema = { type: "integer", minimum: 0 };
+const text: JsonSchema = { type: "string" };
+const textOrNull: JsonSchema = { type: ["string", "null"] };
+const flag: JsonSchema = { type: "integer", enum: [0, 1] };
+
+/** Refusals that every route may give. */
+const ALWAYS: readonly ErrorCode[] = ["access_denied", "rate_limited", "unavailable", "internal"];
+const OF_USERS: readonly ErrorCode[] = ["unauthenticated", "token_expired", "invalid_message", ...ALWAYS];
+const OF_BODIES: readonly ErrorCode[] = ["payload_too_large"];
+
+const ROOMS: Parameter = {
+  name: "roomId",
+  what: "A room; may be given several times. Default: the server's default room.",
+  schema: list(ref("RoomId")),
+  example: "chat:lobby",
+};
+const AFTER: Parameter = {
+  name: "after",
+  what: "The cursor an answer gave; for one room also `E:N` or a bare seq.",
+  schema: text,
+};
+const LIMIT: Parameter = {
+  name: "limit",
+  what: "Events in the answer, at most. Default: 50 without `after`, 500 with it.",
+  schema: { type: "integer", minimum: 1 },
+  maximum: "joinEvents",
+};
+const STATE: Parameter = {
+  name: "state",
+  what: "1: also the state and the members of rooms where it is newer.",
+  schema: flag,
+};
+const TIMEOUT: Parameter = {
+  name: "timeoutMs",
+  what: "How long to wait for something to say, ms. Default: 25,000. 0 answers at once.",
+  schema: { type: "integer", minimum: 0, maximum: 60_000 },
+};
+
+const POLLED: JsonSchema = object({
+  messages: list(ref("EventMessage")),
+  cursor: ref("RoomsCursor"),
+  "state?": { type: "object", additionalProperties: ref("State") },
+  "users?": { type: "object", additionalProperties: object({ count, users: list(ref("Member")) }) },
+});
+
+const JOINS: JsonSchema = object({
+  "cursor?": ref("RoomsCursor"),
+  "messages?": list(ref("Envelope")),
+  "welcome?": { type: "boolean" },
+});
+const JOIN_EXAMPLE: JsonObject = {
+  cursor: "chat%3Alobby=k3x:42",
+  messages: [{ type: "join_room", payload: { roomId: "room-123" }, messageId: "join-1" }],
+};
+
+/** Every HTTP route of the server. The handshake of WebSockets (`/ws`) is in the AsyncAPI document. */
+export const ROUTES: readonly Route[] = [
+  {
+    method: "POST",
+    path: "/api/messages",
+    operationId: "sendMessages",
+    tag: "messages",
+    summary: "Send one message or several, without joining.",
+    description:
+      "One envelope is answered by its ack, with the status of its error. An array is answered by an array: one ack per envelope in the same order, then whatever else was said. An envelope without a `messageId` is given one; the same `messageId` again is the same event. After a retryable refusal later messages to the same room in the array are refused too. `join_room` and `authenticate` are refused.",
+    auth: "user",
+    query: [],
+    body: {
+      required: true,
+      schema: { anyOf: [ref("ClientMessage"), list(ref("ClientMessage"), { minItems: 1, maxItems: 1_000 })] },
+      examples: { one: EXAMPLES["chat.send_message"]!, several: [EXAMPLES["chat.send_message"]!] },
+    },
+    answers: [
+      {
+        status: 200,
+        what: "The ack, or all acks and replies.",
+        content: json({ anyOf: [ref("ack"), list(ref("ServerMessage"))] }),
+      },
+    ],
+    errors: [...OF_USERS, ...OF_BODIES, "unknown_type", "conflict"],
+  },
+  {
+    method: "GET",
+    path: "/api/messages",
+    operationId: "pollMessages",
+    tag: "messages",
+    summary: "What is new, at once (short polling).",
+    description: "Without `after`: the newest `limit` events. Send `If-None-Match` to be told 304 when nothing is new.",
+    auth: "user",
+    query: [ROOMS, AFTER, LIMIT, STATE],
+    body: null,
+    answers: [
+      { status: 200, what: "Events, oldest first, and where to go on.", content: json(POLLED), headers: ["ETag"] },
+      { status: 304, what: "Nothing is new.", content: {} },
+    ],
+    errors: [...OF_USERS, "unknown_type"],
+  },
+  {
+    method: "GET",
+    path: "/api/messages/wait",
+    operationId: "waitForMessages",
+    tag: "messages",
+    summary: "What is new, as soon as there is something (long polling).",
+    description: "Without `after` it starts at the head. With `state=1` a newer state ends the wait too.",
+    auth: "user",
+    query: [ROOMS, AFTER, LIMIT, STATE, TIMEOUT],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Events, oldest first, and where to go on; none when the time was over.",
+        content: json(POLLED),
+        headers: ["ETag"],
+      },
+      { status: 304, what: "Nothing is new.", content: {} },
+    ],
+    errors: [...OF_USERS, "unknown_type"],
+  },
+  {
+    method: "POST",
+    path: "/api/messages/wait",
+    operationId: "resumeAndWait",
+    tag: "messages",
+    summary: "Resume and join rooms, and be told everything a WebSocket would be told (long polling).",
+    description:
+      "Rooms in `cursor` are resumed; `messages` are handled as on a WebSocket. The answer's `cursor` covers every room that is read now. When the server ends the session the last envelope is `closed`.",
+    auth: "user",
+    query: [TIMEOUT],
+    body: { required: false, schema: JOINS, examples: { resume: JOIN_EXAMPLE } },
+    answers: [
+      {
+        status: 200,
+        what: "Every envelope that was said, in order.",
+        content: json(object({ messages: list(ref("ServerMessage")), cursor: ref("RoomsCursor") })),
+      },
+    ],
+    errors: [...OF_USERS, ...OF_BODIES, "too_many_connections"],
+  },
+  {
+    method: "GET",
+    path: "/api/events",
+    operationId: "streamEvents",
+    tag: "messages",
+    summary: "Follow rooms (Server-Sent Events).",
+    description:
+      "An event of the log has an `id:` (the cursor of all rooms) and no `event:`; everything else has an `event:` (its type; `refusal` for `error`) and no `id:`. `data:` is one envelope as JSON. Ended by `event: closed`.",
+    auth: "user",
+    query: [ROOMS, { ...AFTER, what: "Where to start. The header `Last-Event-ID` wins over it." }, LIMIT],
+    body: null,
+    answers: [
+      { status: 200, what: "The stream; `welcome` comes first.", content: eventStream, headers: ["Last-Event-ID"] },
+    ],
+    errors: [...OF_USERS, "unknown_type", "too_many_connections"],
+  },
+  {
+    method: "POST",
+    path: "/api/events",
+    operationId: "joinAndStream",
+    tag: "messages",
+    summary: "Resume and join rooms, and follow them (Server-Sent Events).",
+    description: "Joins are answered in the stream. An `id:` is the cursor of its own room only.",
+    auth: "user",
+    query: [],
+    body: { required: false, schema: JOINS, examples: { resume: JOIN_EXAMPLE } },
+    answers: [{ status: 200, what: "The stream; `welcome` comes first.", content: eventStream }],
+    errors: [...OF_USERS, ...OF_BODIES, "too_many_connections"],
+  },
+  {
+    method: "GET",
+    path: "/api/rooms/{roomId}/history",
+    operationId: "readHistory",
+    tag: "rooms",
+    summary: "A page of a room's events.",
+    auth: "user",
+    query: [
+      { name: "before", what: "Events before this seq.", schema: { type: "integer", minimum: 1 } },
+      { name: "after", what: "Events after this cursor or seq.", schema: text },
+      { ...LIMIT, what: "Events in the answer, at most." },
+    ],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Events, oldest first.",
+        content: json(
+          object({
+            messages: list(ref("EventMessage")),
+            more: { type: "boolean", description: "Whether the asked direction goes on." },
+            cursor: ref("Cursor"),
+            head: count,
+          }),
+        ),
+      },
+    ],
+    errors: [...OF_USERS, "unknown_type", "history_lost"],
+  },
+  {
+    method: "GET",
+    path: "/api/rooms/{roomId}/members",
+    operationId: "listMembers",
+    tag: "rooms",
+    summary: "Who is in a room.",
+    auth: "user",
+    query: [],
+    body: null,
+    answers: [
+      { status: 200, what: "At most 100 users are named; the count is of all.", content: json(ref("RoomUsers")) },
+    ],
+    errors: [...OF_USERS, "unknown_type"],
+  },
+  {
+    method: "POST",
+    path: "/api/rooms/{roomId}/events",
+    operationId: "publishEvents",
+    tag: "rooms",
+    summary: "Publish one event or several into a room, as the server.",
+    description: "No schema of the namespace is applied. The same `messageId` again is the same event.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: { anyOf: [ref("Publication"), list(ref("Publication"), { minItems: 1 })] },
+      examples: { one: { type: "news", payload: { title: "Hello" }, messageId: "news-1" } },
+    },
+    answers: [
+      {
+        status: 200,
+        what: "The ack, or all acks in the same order.",
+        content: json({ anyOf: [ref("ack"), list(ref("ack"))] }),
+      },
+    ],
+    errors: ["unauthenticated", "invalid_message", "unknown_type", "conflict", ...OF_BODIES, ...ALWAYS],
+  },
+  {
+    method: "GET",
+    path: "/api/notifications",
+    operationId: "readNotifications",
+    tag: "notifications",
+    summary: "The user's inbox, or a stream of it.",
+    description: "With `Accept: text/event-stream` it is a stream (Server-Sent Events) as of `/api/events`.",
+    auth: "user",
+    query: [
+      { name: "before", what: "Notifications older than this seq.", schema: { type: "integer", minimum: 1 } },
+      { name: "limit", what: "Notifications in the answer, at most.", schema: { type: "integer", minimum: 1 } },
+      { name: "unread", what: "1: only those not read.", schema: flag },
+      { name: "archived", what: "1: only those archived.", schema: flag },
+      { name: "category", what: "Only those of this category.", schema: text },
+    ],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Notifications, and how many there are.",
+        content: {
+          ...json(object({ notifications: list(ref("Notification")), unread: count, unseen: count, cursor: text })),
+          ...eventStream,
+        },
+      },
+    ],
+    errors: [...OF_USERS, "too_many_connections"],
+  },
+  {
+    method: "POST",
+    path: "/api/notifications",
+    operationId: "sendNotification",
+    tag: "notifications",
+    summary: "Notify a user, or several.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: ref("NewNotification"),
+      examples: {
+        one: { userId: "ada", type: "mention", title: "Grace mentioned you", body: "in #lobby", url: "/rooms/lobby" },
+      },
+    },
+    answers: [{ status: 200, what: "It is in every inbox.", content: json({ type: "object" }) }],
+    errors: ["unauthenticated", "invalid_message", "conflict", ...OF_BODIES, ...ALWAYS],
+  },
+  {
+    method: "POST",
+    path: "/api/tickets",
+    operationId: "issueTicket",
+    tag: "credentials",
+    summary: "A single-use ticket for a URL, for clients that cannot set headers.",
+    auth: "user",
+    guests: false,
+    query: [],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Used once, as `?ticket=`, before it expires.",
+        content: json(object({ ticket: text, expiresInMs: count })),
+      },
+    ],
+    errors: OF_USERS,
+  },
+  {
+    method: "POST",
+    path: "/api/dev/token",
+    operationId: "issueDevToken",
+    tag: "credentials",
+    summary: "A token for whoever asks. Only in development mode.",
+    auth: "none",
+    dev: true,
+    query: [],
+    body: {
+      required: true,
+      schema: object({ user: text, "name?": text }),
+      examples: { ada: { user: "ada", name: "Ada" } },
+    },
+    answers: [{ status: 200, what: "The token.", content: json(object({ token: text, expiresInMs: count })) }],
+    errors: ["invalid_message", ...OF_BODIES, ...ALWAYS],
+  },
+  {
+    method: "GET",
+    path: "/healthz",
+    operationId: "isAlive",
+    tag: "server",
+    summary: "Whether the process is alive.",
+    auth: "none",
+    query: [],
+    body: null,
+    answers: [{ status: 200, what: "It is.", content: json(object({ status: { const: "ok" } })) }],
+    errors: [],
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    operationId: "isReady",
+    tag: "server",
+    summary: "Whether the server can serve now.",
+    auth: "none",
+    query: [],
+    body: null,
+    answers: [
+      { status: 200, what: "It can.", content: json(object({ status: { const: "ready" } })) },
+      {
+        status: 503,
+        what: "It cannot: it starts or it ends.",
+        content: json(object({ status: { const: "not ready" } })),
+      },
+    ],
+    errors: [],
+  },
+  {
+    method: "GET",
+    path: "/metrics",
+    operationId: "readMetrics",
+    tag: "server",
+    summary: "The metrics, in Prometheus' text format. Only in development mode.",
+    auth: "none",
+    dev: true,
+    query: [],
+    body: null,
+    answers: [{ status: 200, what: "The metrics.", content: { "text/plain": text } }],
+    errors: [],
+  },
+  {
+    method: "GET",
+    path: "/openapi.json",
+    operationId: "readOpenApi",
+    tag: "server",
+    summary: "This document.",
+    auth: "none",
+    query: [],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "The HTTP interface, as OpenAPI 3.1.",
+        content: json({ type: "object" }),
+        headers: ["ETag"],
+      },
+      { status: 304, what: "It is as you know it.", content: {} },
+    ],
+    errors: [],
+  },
+  {
+    method: "GET",
+    path: "/asyncapi.json",
+    operationId: "readAsyncApi",
+    tag: "server",
+    summary: "What goes over WebSockets and event streams, as AsyncAPI 3.0.",
+    auth: "none",
+    query: [],
+    body: null,
+    answers: [
+      { status: 200, what: "The messages, as AsyncAPI 3.0.", content: json({ type: "object" }), headers: ["ETag"] },
+      { status: 304, what: "It is as you know it.", content: {} },
+    ],
+    errors: [],
+  },
+];
+
+/** The schemas that only routes speak of, by name. */
+export const ROUTE_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  Publication: object(
+    { type: ref("MessageType"), payload: {}, "messageId?": ref("MessageId") },
+    "An event to publish.",
+  ),
+  Notification: object({
+    id: text,
+    seq: ref("Seq"),
+    type: text,
+    title: text,
+    body: textOrNull,
+    url: textOrNull,
+    category: textOrNull,
+    timestamp: ref("Timestamp"),
+    read: { type: "boolean" },
+    seen: { type: "boolean" },
+    archived: { type: "boolean" },
+  }),
+  NewNotification: {
+    ...object(
+      {
+        "userId?": text,
+        "userIds?": list(text, { minItems: 1 }),
+        type: text,
+        title: text,
+        "body?": text,
+        "url?": text,
+        "category?": text,
+        "dedupKey?": { type: "string", description: "The same key for the same user again is the same notification." },
+        "collapseKey?": { type: "string", description: "Replaces an earlier notification with the same key." },
+        "expiresAt?": { anyOf: [{ type: "number" }, ref("Timestamp")] },
+      },
+      "A notification to send, to `userId` or to each of `userIds`.",
+    ),
+    anyOf: [{ required: ["userId"] }, { required: ["userIds"] }],
+  },
+};
