@@ -13,10 +13,13 @@ const FORM = /^guest\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
 export function createGuestTokens(secret: string = randomBytes(32).toString("base64url")): GuestTokens {
   const key = createHmac("sha256", secret).update("yamabiko guest").digest();
   const sign = (id: string): Buffer => createHmac("sha256", key).update(id).digest();
+  const guest = (id: string) => ({ id: `guest-${id}`, token: `guest.${id}.${sign(id).toString("base64url")}` });
   return {
     issue() {
-      const id = randomBytes(12).toString("base64url");
-      return { id: `guest-${id}`, token: `guest.${id}.${sign(id).toString("base64url")}` };
+      return guest(randomBytes(12).toString("base64url"));
+    },
+    named(name) {
+      return guest(createHmac("sha256", key).update(`name ${name}`).digest("base64url").slice(0, 16));
     },
     verify(token) {
       const [, id, mac] = FORM.exec(token) ?? [];

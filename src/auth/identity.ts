@@ -19,6 +19,8 @@ export type VerifyToken = (token: string) => Promise<Identity>;
 export interface GuestTokens {
   /** A new guest, and what it shows when it comes back. */
   issue(): { id: string; token: string };
+  /** The guest that goes by this name: the same every time. */
+  named(name: string): { id: string; token: string };
   /** The guest of a token, or null for one that was not issued with this secret. */
   verify(token: string): string | null;
 }

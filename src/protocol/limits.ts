@@ -22,6 +22,13 @@ export const LIMITS = {
     dev: false,
     what: "new connections per second of one IP address, burst twice that",
   },
+  requestsPerSecond: {
+    default: 100,
+    off: true,
+    dev: false,
+    what: "HTTP requests per second of one IP address, burst twice that",
+  },
+  requestBytes: { default: 1024 * 1024, off: false, dev: true, what: "size of the body of one HTTP request, bytes" },
   messagesPerSecond: {
     default: 100,
     off: true,

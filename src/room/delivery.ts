@@ -39,8 +39,8 @@ export class Delivery implements Source {
   /** Readers that have everything, but more than was flushed: live after the next flush. */
   readonly #arriving = new Set<Subscription>();
   readonly #readers = new Set<Subscription>();
-  /** Pulled readers that wait for something new. */
-  readonly #waiting = new Set<() => void>();
+  /** Readers of bounded sinks that have everything: each goes on from its own cursor when there is more. */
+  readonly #waiting = new Set<Subscription>();
   #signals: Envelope[] = [];
   #flushed: number;
   #flushedRev: number;
@@ -75,12 +75,12 @@ export class Delivery implements Source {
 
   /** How many of them are not live now. */
   get behind(): number {
-    return this.#readers.size - this.#live.count;
+    return this.#readers.size - this.#live.count - this.#waiting.size;
   }
 
-  /** Whether nobody reads, or waits to. */
+  /** Whether nobody reads. */
   get isIdle(): boolean {
-    return this.#readers.size === 0 && this.#waiting.size === 0;
+    return this.#readers.size === 0;
   }
 
   // ---- readers
@@ -95,7 +95,7 @@ export class Delivery implements Source {
   }
 
   deliverPage(page: Page, sink: Sink): void {
-    const bytes = join(this.#follower.encode(page.events, sink.format));
+    const bytes = join(this.#follower.encode(page, sink.format));
     sink.deliver(bytes);
     this.#parts.observer.delivered(page.events.length, bytes.length);
   }
@@ -107,6 +107,10 @@ export class Delivery implements Source {
   }
 
   settle(subscription: Subscription): void {
+    if (subscription.sink.eventsLeft !== undefined) {
+      this.#settleBounded(subscription);
+      return;
+    }
     const { state } = this.#parts;
     if (this.#flushed === this.head && this.#signals.length === 0) {
       if (subscription.rev !== state.rev) {
@@ -124,8 +128,20 @@ export class Delivery implements Source {
     this.mark();
   }
 
+  #settleBounded(subscription: Subscription): void {
+    const { sink } = subscription;
+    const { rev } = this.#parts.state;
+    const frames = this.#stateFrames(subscription.rev, sink.format);
+    subscription.rev = rev;
+    for (const frame of frames) sink.deliver(frame);
+    subscription.isWaiting = true;
+    this.#waiting.add(subscription);
+    subscription.onSettled?.();
+  }
+
   demote(subscription: Subscription): void {
     this.#arriving.delete(subscription);
+    this.#wake(subscription);
     if (!subscription.isLive) return;
     this.#live.remove(subscription);
     this.#putBack(subscription);
@@ -149,12 +165,6 @@ export class Delivery implements Source {
     subscription.sink.close(CLOSE.server_error, "something could not be encoded");
   }
 
-  /** Calls `wake` once, when there is something new or the room ends. Returns the way to take it back. */
-  onNews(wake: () => void): () => void {
-    this.#waiting.add(wake);
-    return () => this.#waiting.delete(wake);
-  }
-
   // ---- what is new
 
   /** The head moved. */
@@ -169,8 +179,8 @@ export class Delivery implements Source {
       subscription.epoch = epochBefore;
       this.#arriving.add(subscription);
     }
+    for (const subscription of this.#waiting) this.#arriving.add(subscription);
     this.#flushed = this.head;
-    this.#wakeWaiting();
     this.mark();
   }
 
@@ -206,6 +216,7 @@ export class Delivery implements Source {
     const readers = this.#live.count;
     const hasNews = events > 0 || this.#signals.length > 0 || this.#flushedRev !== state.rev;
     if (readers > 0 && hasNews) this.#flushLive(events);
+    const signals = this.#signals;
     this.#signals = [];
     this.#flushed = this.head;
     this.#flushedRev = state.rev;
@@ -214,10 +225,29 @@ export class Delivery implements Source {
     if (this.#arriving.size > 0) {
       const arriving = Array.from(this.#arriving);
       this.#arriving.clear();
-      for (const subscription of arriving) subscription.pump();
+      for (const subscription of arriving) this.#goOn(subscription);
     }
-    if (events > 0) this.#wakeWaiting();
+    if (hasNews && this.#waiting.size > 0) this.#flushWaiting(signals);
     return { events, readers };
+  }
+
+  /** Each goes on from its own cursor: what it is given is exactly what its cursor says. */
+  #flushWaiting(signals: readonly Envelope[]): void {
+    for (const subscription of Array.from(this.#waiting)) {
+      this.#goOn(subscription);
+      if (!subscription.isWaiting) continue;
+      for (const signal of signals) subscription.sink.deliver(subscription.sink.format.envelope(signal));
+    }
+  }
+
+  #goOn(subscription: Subscription): void {
+    this.#wake(subscription);
+    subscription.pump();
+  }
+
+  #wake(subscription: Subscription): void {
+    subscription.isWaiting = false;
+    this.#waiting.delete(subscription);
   }
 
   /** Everything is encoded before anything is delivered, so that a failure leaves nobody half served. */
@@ -277,22 +307,9 @@ export class Delivery implements Source {
     subscription.rev = this.#flushedRev;
   }
 
-  #wakeWaiting(): void {
-    if (this.#waiting.size === 0) return;
-    const waiting = Array.from(this.#waiting);
-    this.#waiting.clear();
-    for (const wake of waiting) wake();
-  }
-
-  /** Whether nothing more will come. */
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   /** Nothing more will come. */
   close(): void {
     this.#isClosed = true;
-    this.#wakeWaiting();
   }
 }
 

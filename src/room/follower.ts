@@ -58,6 +58,7 @@ export class Follower {
     this.#first = head.first;
     this.#head = head.head;
     this.#tail = new Tail(this.#head, parts.limits.tailEvents, parts.limits.tailBytes);
+    this.#tail.epoch = head.epoch;
   }
 
   get epoch(): string {
@@ -219,10 +220,10 @@ export class Follower {
     return { epoch, start: this.#startAfter(after), lost, recovered: false };
   }
 
-  /** Events in a format, one after the other. Those in memory are encoded once for all. */
-  encode(events: readonly LogEvent[], format: Format): Buffer[] {
+  /** The events of a page in a format, one after the other. Those in memory are encoded once for all. */
+  encode({ events, epoch }: Page, format: Format): Buffer[] {
     return events.map((event) =>
-      event === this.#tail.event(event.seq) ? this.#tail.encoded(event.seq, format) : format.event(event),
+      event === this.#tail.event(event.seq) ? this.#tail.encoded(event.seq, format) : format.event(event, epoch),
     );
   }
 
@@ -259,6 +260,7 @@ export class Follower {
     this.#head = head;
     if (epochBefore !== this.#epoch) this.#wanted = 0;
     this.#tail.reset(head);
+    this.#tail.epoch = this.#epoch;
     this.#owner.jumped(epochBefore);
   }
 

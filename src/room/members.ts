@@ -68,6 +68,14 @@ export class Members {
     }
   }
 
+  /** Ends the grace of a user who dropped and said that it will not come back. */
+  depart(userId: string): void {
+    const presence = this.#users.get(userId);
+    if (presence === undefined || presence.connections > 0) return;
+    presence.reason = "left";
+    this.#remove(presence);
+  }
+
   /** Ends the graces that are over. True when a crowd's count should be told. */
   sweep(): boolean {
     const now = this.#clock.monotonic();

@@ -29,6 +29,9 @@ export interface RoomParts {
   readonly limits: Limits;
 }
 
+/** How many rooms were made in this process. */
+let instances = 0;
+
 /**
  * A room on this node: what it knows of its log (`Follower`), its state, its members, and its readers (`Delivery`). The bus
  * only tells it when to look at the log.
@@ -43,6 +46,8 @@ export class Room {
   readonly #delivery: Delivery;
   readonly #voice: ChangeVoice;
   readonly #unsubscribe: () => void;
+  /** Unlike that of any other room object, here or on another node: its state starts anew with it. */
+  readonly #instance: string;
   #pins = 0;
   /** Since the last trim; a room that was just opened may be over already. */
   #appendedSinceTrim = Infinity;
@@ -52,6 +57,7 @@ export class Room {
   constructor(parts: RoomParts) {
     const { roomId, kind, clock, limits, bus } = parts;
     this.#parts = parts;
+    this.#instance = `${parts.nodeId}-${(instances++).toString(36)}`;
     this.roomId = roomId;
     this.kind = kind;
     this.state = new RoomState({ keys: limits.stateKeys, bytes: limits.stateBytes });
@@ -145,12 +151,15 @@ export class Room {
     bus.publish(this.roomId, { kind: "signal", from: nodeId, envelope });
   }
 
-  /** Sets a value of a family; a kept one durably. Gives false when nothing changed, or the bounds do not allow it. */
-  setState(family: string, key: string, value: Json): boolean | Promise<boolean> {
+  /**
+   * Sets a value of a family; a kept one durably. Gives false when nothing changed, or the bounds do not allow it.
+   * @param defaultLeaseMs how long it stays where the family does not say, ms.
+   */
+  setState(family: string, key: string, value: Json, defaultLeaseMs?: number): boolean | Promise<boolean> {
     const definition = this.kind.state[family];
     if (definition === undefined) throw new TypeError(`no state family "${family}"`);
     if (definition.kept === true) return this.#setKept(family, key, value);
-    const { leaseMs } = definition;
+    const leaseMs = definition.leaseMs ?? defaultLeaseMs;
     const expiresAt = leaseMs === undefined ? null : this.#parts.clock.monotonic() + leaseMs;
     const bytes = key.length + JSON.stringify(value).length;
     const isSet = this.state.set(family, key, value, { expiresAt, bytes });
@@ -203,11 +212,6 @@ export class Room {
     subscription.seek({ epoch, seq: start, rev: this.state.rev });
   }
 
-  /** Calls `wake` once, when there is something new or the room ends. Returns the way to take it back. */
-  onNews(wake: () => void): () => void {
-    return this.#delivery.onNews(wake);
-  }
-
   /** Events of the log after a seq: history for features. */
   async read(after: number, limit: number): Promise<readonly LogEvent[]> {
     return (await this.#parts.log.read(this.roomId, after, limit)).events;
@@ -246,6 +250,19 @@ export class Room {
   /** The payload of `room_users`. */
   users(): Json {
     return this.#voice.users().payload as Json;
+  }
+
+  /** Names a revision of the state, as this node holds it now: what a poll's cursor says of it. */
+  revision(rev: number): string {
+    return `${this.#instance}.${rev}`;
+  }
+
+  /** The revision a client names; null for one that is not of this room as it stands in memory here. */
+  knownRevision(revision: string | null): number | null {
+    const dot = revision?.lastIndexOf(".") ?? -1;
+    if (revision === null || revision.slice(0, dot) !== this.#instance) return null;
+    const rev = Number(revision.slice(dot + 1));
+    return Number.isSafeInteger(rev) && rev >= 0 && rev <= this.state.rev ? rev : null;
   }
 
   // ---- what comes in
@@ -304,11 +321,6 @@ export class Room {
       .trim(this.roomId, this.kind.retention)
       .then((removed) => (removed > 0 ? this.refresh() : undefined))
       .catch((error: unknown) => this.#parts.observer.failure("trimming a log", error));
-  }
-
-  /** Whether nothing more will come. */
-  get isClosed(): boolean {
-    return this.#delivery.isClosed;
   }
 
   /** Lets go of the bus, of the log, and of whoever waits. */

@@ -13,6 +13,12 @@ export interface Sink {
   /** Whether more bytes may be delivered now. Once false it stays false until the transport wakes the connection's readers. */
   readonly writable: boolean;
   /**
+   * Set for a sink that takes a bounded answer and not a stream (a poll): its readers never become live but are served from
+   * their cursors whenever there is something new, so that each stands exactly where its cursor says. The value is how
+   * many events it still takes; at 0 it is not writable.
+   */
+  readonly eventsLeft?: number | undefined;
+  /**
    * Takes whole messages, already encoded and framed. The buffer is shared and must not be changed. They leave with
    * everything else for this connection in one write, at the end of this turn at the latest. Never throws.
    */
@@ -25,8 +31,8 @@ export interface Sink {
 export interface Format {
   /** Names the format; buffers are cached by it, and connections of the same id share them. */
   readonly id: string;
-  /** An event, complete with its frame. */
-  event(event: EncodableEvent): Buffer;
+  /** An event of the log of this epoch, complete with its frame. */
+  event(event: EncodableEvent, epoch: string): Buffer;
   /** Any other message, complete with its frame. */
   envelope(envelope: Envelope): Buffer;
 }

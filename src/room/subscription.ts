@@ -16,7 +16,7 @@ export interface Source {
   /** Gives the reader what a page holds. */
   deliverPage(page: Page, sink: Sink): void;
   deliverLost(lost: Lost, cursor: number, sink: Sink): void;
-  /** The reader has everything: it is live now, or after the next flush. */
+  /** The reader has everything: it is live now or after the next flush, or waits for more (`Sink.eventsLeft`). */
   settle(subscription: Subscription): void;
   /** Makes a live reader a cursor again. */
   demote(subscription: Subscription): void;
@@ -46,6 +46,10 @@ export class Subscription {
   rev: number;
   /** Its place in the list of live readers; -1 when it is not live. Kept by the list. */
   liveIndex = -1;
+  /** Called whenever a reader of a bounded sink has everything there is (`Sink.eventsLeft`). */
+  onSettled: (() => void) | null = null;
+  /** Whether it has everything and waits to be pumped when there is more. Kept by the source. */
+  isWaiting = false;
   #reading = false;
   #closed = false;
   /** Counts moves, so that a read for an earlier place is not taken for this one. */
@@ -98,7 +102,8 @@ export class Subscription {
         this.#source.settle(this);
         return;
       }
-      const page = this.#source.page({ epoch: this.epoch, seq: this.cursor }, STEP_EVENTS, STEP_BYTES);
+      const limit = Math.min(STEP_EVENTS, this.sink.eventsLeft ?? STEP_EVENTS);
+      const page = this.#source.page({ epoch: this.epoch, seq: this.cursor }, limit, STEP_BYTES);
       if (page instanceof Promise) {
         this.#readOn(page);
         return;

@@ -6,6 +6,8 @@ import type { Format } from "./sink.ts";
  * out is read from the log again if somebody still needs it.
  */
 export class Tail {
+  /** The epoch of the log its events are of. Set before the first event, and before the first after a `reset` for another log. */
+  epoch = "";
   readonly #maxEvents: number;
   readonly #maxBytes: number;
   #entries: Entry[] = [];
@@ -74,7 +76,7 @@ export class Tail {
   encoded(seq: number, format: Format, isFresh = false): Buffer {
     const entry = this.#at(seq)!;
     for (const cached of entry.buffers) if (cached.format === format.id) return cached.bytes;
-    const bytes = format.event(entry.event);
+    const bytes = format.event(entry.event, this.epoch);
     if (!isFresh && this.#bytes + bytes.length > this.#maxBytes) return bytes;
     entry.buffers.push({ format: format.id, bytes });
     entry.bytes += bytes.length;

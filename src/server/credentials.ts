@@ -1,7 +1,19 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { Identity, VerifyToken } from "../auth/identity.ts";
+import type { GuestTokens, Identity, VerifyToken } from "../auth/identity.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import { YamabikoError } from "../protocol/index.ts";
+import type { Caller } from "../transport/caller.ts";
+
+/** What credentials are checked with. */
+export interface CredentialParts {
+  readonly verifyToken: VerifyToken | null;
+  readonly tickets: Tickets;
+  /** How clients without a token are let in; null when they are not. */
+  readonly guests: GuestTokens | null;
+  /** Development: requests without a credential from one program on this machine are one guest's. */
+  readonly dev: boolean;
+}
 
 /**
  * Who a request's own credential names: `Authorization: Bearer` or `?ticket=` (AUTH-1). Null when it has none.
@@ -10,27 +22,94 @@ import { YamabikoError } from "../protocol/index.ts";
 export async function identify(
   request: IncomingMessage,
   url: URL,
-  verifyToken: VerifyToken | null,
-  tickets: Tickets,
+  { verifyToken, tickets }: Pick<CredentialParts, "verifyToken" | "tickets">,
 ): Promise<Identity | null> {
-  if (url.searchParams.has("token") || url.searchParams.has("access_token")) {
-    throw new YamabikoError("unauthenticated", "A token in a URL is not accepted: URLs end up in logs.", {
-      remedy: "Send it in the Authorization header, in `authenticate`, or get a ticket from POST /api/tickets.",
-    });
-  }
-  const ticket = url.searchParams.get("ticket");
+  const ticket = ticketOf(url);
   if (ticket !== null) {
     const identity = tickets.redeem(ticket);
     if (identity === null) throw new YamabikoError("unauthenticated", "The ticket is not accepted.");
     return identity;
   }
+  const token = bearerOf(request);
+  if (token === null) return null;
+  if (verifyToken === null) throw notAccepted();
+  return verifyToken(token);
+}
+
+/**
+ * Who makes a request: the user of its credential, the guest of its guest token, or somebody nobody knows, where guests are
+ * let in (HTTP-1).
+ * @throws {YamabikoError} `unauthenticated`, `token_expired`.
+ */
+export async function callerOf(
+  request: IncomingMessage,
+  url: URL,
+  address: string,
+  parts: CredentialParts,
+): Promise<Caller> {
+  const token = ticketOf(url) === null ? bearerOf(request) : null;
+  const guestId = token === null ? null : (parts.guests?.verify(token) ?? null);
+  if (token !== null && guestId !== null) return { identity: null, guest: { id: guestId, token }, address };
+  const identity = await identify(request, url, parts);
+  if (identity === null && parts.guests === null) {
+    throw new YamabikoError("unauthenticated", "Say who you are.", {
+      remedy: "Send `Authorization: Bearer <token>`, or `?ticket=` from POST /api/tickets.",
+    });
+  }
+  if (identity === null && parts.dev) {
+    const program = `${address} ${request.headers["user-agent"] ?? ""}`;
+    return { identity, guest: parts.guests!.named(program), address };
+  }
+  return { identity, guest: null, address };
+}
+
+/** Says whether a request comes from a back end of the application. */
+export type CheckBackEnd = (request: IncomingMessage) => void;
+
+/**
+ * Makes the check of API keys. Without a key nobody is a back end – or, in development mode, everybody on this machine is.
+ */
+export function createBackEndCheck(apiKeys: readonly string[], dev: boolean): CheckBackEnd {
+  const digests = apiKeys.map(digest);
+  return (request) => {
+    if (digests.length === 0) {
+      if (dev) return;
+      throw new YamabikoError("access_denied", "This server has no API key.", {
+        remedy: "Set YAMABIKO_API_KEY (option `apiKeys`).",
+      });
+    }
+    const given = digest(bearerOf(request) ?? "");
+    // Every key is compared, so that the time says nothing about which.
+    if (digests.filter((each) => timingSafeEqual(each, given)).length > 0) return;
+    throw new YamabikoError("unauthenticated", "The API key is not accepted.", {
+      remedy: "Send `Authorization: Bearer <API key>`.",
+    });
+  };
+}
+
+function digest(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}
+
+function ticketOf(url: URL): string | null {
+  if (url.searchParams.has("token") || url.searchParams.has("access_token")) {
+    throw new YamabikoError("unauthenticated", "A token in a URL is not accepted: URLs end up in logs.", {
+      remedy: "Send it in the Authorization header, in `authenticate`, or get a ticket from POST /api/tickets.",
+    });
+  }
+  return url.searchParams.get("ticket");
+}
+
+function bearerOf(request: IncomingMessage): string | null {
   const { authorization } = request.headers;
   if (authorization === undefined) return null;
   const match = /^Bearer +(\S+) *$/i.exec(authorization);
-  if (match === null || verifyToken === null) {
-    throw new YamabikoError("unauthenticated", "The Authorization header is not accepted.", {
-      remedy: "Send `Authorization: Bearer <token>`.",
-    });
-  }
-  return verifyToken(match[1]!);
+  if (match === null) throw notAccepted();
+  return match[1]!;
+}
+
+function notAccepted(): YamabikoError {
+  return new YamabikoError("unauthenticated", "The Authorization header is not accepted.", {
+    remedy: "Send `Authorization: Bearer <token>`.",
+  });
 }

@@ -1,139 +1,150 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { issueDevToken } from "../auth/dev.ts";
-import type { VerifyToken } from "../auth/identity.ts";
-import type { Tickets } from "../auth/tickets.ts";
-import { jsonCodec } from "../codec/json.ts";
+import type { Socket } from "node:net";
 import type { Observer } from "../observe/observer.ts";
-import { type Clock, ERRORS, type Limits, toYamabikoError, YamabikoError } from "../protocol/index.ts";
-import { identify } from "./credentials.ts";
-import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
+import { ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
+import type { ClientAddress } from "./client-address.ts";
+import { answerPreflight, checkPage, isPreflight } from "./cors.ts";
+import type { IpLimits } from "./ip-limits.ts";
 import { requestUrl } from "./request-url.ts";
+import type { Answer, Match, Route } from "./route.ts";
+import { RouteTable } from "./route.ts";
+
+/** How long the other side has to take an answer, ms. */
+const TAKE_MS = 30_000;
 
 export interface HttpParts {
-  readonly verifyToken: VerifyToken | null;
-  readonly tickets: Tickets;
-  /** The key that signs development tokens; null in production. */
-  readonly devSecret: string | null;
+  readonly routes: readonly Route[];
   readonly allowedOrigins: readonly string[];
-  readonly limits: Limits;
-  readonly clock: Clock;
+  /** Whether only this machine's own names are served. */
+  readonly dev: boolean;
+  readonly clientAddress: ClientAddress;
+  readonly ipLimits: IpLimits;
   readonly observer: Observer;
-  /** Counts a request for a ticket or a token. Throws `rate_limited`. */
-  limitCredentials(request: IncomingMessage): void;
-  /** Whether the server can serve now. */
-  isReady(): boolean;
-  /** The metrics as text; null where they are not served here. */
-  readonly metrics: (() => Promise<{ type: string; text: string }>) | null;
   /** Serves pages; calls `next` for what is not there. Null for none. */
   readonly pages: ((request: IncomingMessage, response: ServerResponse, next: () => void) => void) | null;
 }
 
-type Answer = { status: number; body: unknown } | { status: number; type: string; text: string };
+/** Answers HTTP requests. */
+export interface Http {
+  /** Whether the request asks for something of ours; for servers that serve other things as well. */
+  isOurs(request: IncomingMessage): boolean;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
 
-/** Answers HTTP requests. Returns false for a path that is not ours, when `isAttached`. */
-export function createHttp(parts: HttpParts): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    response.setHeader("X-Content-Type-Options", "nosniff");
-    answer(request, parts)
-      .then((answered) => {
-        if (answered !== null) send(response, answered);
-        else if (parts.pages !== null)
-          parts.pages(request, response, () => sendError(response, notFound(), parts.observer));
-        else sendError(response, notFound(), parts.observer);
-      })
-      .catch((error: unknown) => sendError(response, error, parts.observer));
+/** Makes what answers HTTP requests. */
+export function createHttp(parts: HttpParts): Http {
+  const table = new RouteTable(parts.routes);
+  /** Sockets whose answer is under way: a stream's never ends, and what is asked behind it would wait for ever. */
+  const busy = new WeakMap<Socket, ServerResponse>();
+  return {
+    isOurs: (request) => {
+      const path = pathOf(request);
+      return path?.startsWith("/api/") === true && table.find(path) !== null;
+    },
+    handle(request, response) {
+      if (isStreaming(busy.get(request.socket))) {
+        request.socket.destroy();
+        return;
+      }
+      busy.set(request.socket, response);
+      response.setHeader("X-Content-Type-Options", "nosniff");
+      answer(request, response, table, parts)
+        .then((answered) => {
+          if (answered === "page") {
+            const missing = (): void => sendError(request, response, notFound(), parts.observer);
+            if (parts.pages === null) missing();
+            else parts.pages(request, response, missing);
+          } else if (answered !== null) send(response, answered);
+        })
+        .catch((error: unknown) => sendError(request, response, error, parts.observer));
+    },
   };
 }
 
-async function answer(request: IncomingMessage, parts: HttpParts): Promise<Answer | null> {
+function isStreaming(response: ServerResponse | undefined): boolean {
+  return (
+    response?.headersSent === true &&
+    !response.writableEnded &&
+    String(response.getHeader("Content-Type")).startsWith("text/event-stream")
+  );
+}
+
+/** Null when it has been answered, `page` when it is no request of a route. */
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  table: RouteTable,
+  parts: HttpParts,
+): Promise<Answer | "page" | null> {
   const url = requestUrl(request);
-  switch (`${request.method} ${url.pathname}`) {
-    case "GET /healthz":
-      return { status: 200, body: { status: "ok" } };
-    case "GET /readyz":
-      return parts.isReady()
-        ? { status: 200, body: { status: "ready" } }
-        : { status: 503, body: { status: "not ready" } };
-    case "GET /metrics": {
-      if (parts.metrics === null) return null;
-      const { type, text } = await parts.metrics();
-      return { status: 200, type, text };
-    }
-    case "POST /api/tickets": {
-      checkPage(request, parts);
-      parts.limitCredentials(request);
-      const identity = await identify(request, url, parts.verifyToken, parts.tickets);
-      if (identity === null) {
-        throw new YamabikoError("unauthenticated", "A ticket is given for a token.", {
-          remedy: "Send `Authorization: Bearer <token>`.",
-        });
-      }
-      return { status: 200, body: parts.tickets.issue(identity) };
-    }
-    case "POST /api/dev/token": {
-      if (parts.devSecret === null) return null;
-      checkPage(request, parts);
-      parts.limitCredentials(request);
-      return {
-        status: 200,
-        body: await issueDevToken(parts.devSecret, await readBody(request, parts.limits), parts.clock),
-      };
-    }
-    default:
-      if (url.pathname.startsWith("/api/")) throw notFound();
-      return null;
+  const match = table.find(url.pathname);
+  const isApi = url.pathname.startsWith("/api/");
+  const address = parts.clientAddress.of(request);
+  if (isApi) {
+    checkPage(request, response, parts.allowedOrigins, parts.dev);
+    parts.ipLimits.ask(address);
+    if (match === null) throw notFound();
   }
+  if (match === null) return "page";
+  if (isApi && isPreflight(request)) {
+    answerPreflight(response, match.methods.keys());
+    return null;
+  }
+  const route = match.methods.get(request.method ?? "");
+  if (route === undefined) return methodNotAllowed(request, match);
+  return route.handle({ request, response, url, params: match.params, address });
 }
 
-/** A request that a foreign page made its visitor's browser send is refused. */
-function checkPage(request: IncomingMessage, parts: HttpParts): void {
-  if (!isOriginAllowed(request, parts.allowedOrigins) || (parts.devSecret !== null && !isLoopbackHost(request))) {
-    throw new YamabikoError("access_denied", "Pages of this origin may not ask.");
-  }
+function methodNotAllowed(request: IncomingMessage, { methods }: Match): Answer {
+  const allowed = Array.from(methods.keys()).join(", ");
+  const error = new YamabikoError("unknown_type", `${request.method} is not known here.`, {
+    remedy: `Use ${allowed}.`,
+  });
+  return { status: 405, body: { error: error.toWire() }, headers: { Allow: allowed } };
 }
 
-/** Reads a JSON body, within the size limit. */
-async function readBody(request: IncomingMessage, limits: Limits): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+function pathOf(request: IncomingMessage): string | null {
   try {
-    for await (const chunk of request) {
-      bytes += (chunk as Buffer).length;
-      if (bytes > limits.messageBytes) {
-        throw new YamabikoError("payload_too_large", `A body may have ${limits.messageBytes} bytes.`);
-      }
-      chunks.push(chunk as Buffer);
-    }
-  } catch (error) {
-    if (error instanceof YamabikoError) throw error;
-    throw new YamabikoError("invalid_message", "The body broke off.", { cause: error });
+    return requestUrl(request).pathname;
+  } catch {
+    return null;
   }
-  return jsonCodec.decode(Buffer.concat(chunks), limits);
 }
 
 function notFound(): YamabikoError {
   return new YamabikoError("unknown_type", "There is nothing here.");
 }
 
-function send(response: ServerResponse, answered: Answer): void {
-  const isText = "text" in answered;
-  response.writeHead(answered.status, {
-    "Content-Type": isText ? answered.type : "application/json; charset=utf-8",
-    "Cache-Control": "no-store",
-  });
-  response.end(isText ? answered.text : JSON.stringify(answered.body));
-}
-
-function sendError(response: ServerResponse, error: unknown, observer: Observer): void {
-  const typed = toYamabikoError(error);
-  if (typed.code === "internal") observer.failure("answering a request", typed.cause);
-  observer.refused(typed.code);
+function send(response: ServerResponse, { status, body, text, type, headers = {}, retryAfterMs }: Answer): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
-  if (typed.retryAfterMs !== undefined) response.setHeader("Retry-After", Math.ceil(typed.retryAfterMs / 1000));
+  if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.ceil(retryAfterMs / 1000));
+  response.setTimeout(TAKE_MS, () => response.destroy());
+  if (status === 304) {
+    response.writeHead(status, headers).end();
+    return;
+  }
+  const bytes = text ?? JSON.stringify(body);
+  response.writeHead(status, {
+    "Content-Type": type ?? "application/json; charset=utf-8",
+    "Content-Length": Buffer.byteLength(bytes),
+    "Cache-Control": "no-store",
+    ...headers,
+  });
+  response.end(bytes);
+}
+
+function sendError(request: IncomingMessage, response: ServerResponse, error: unknown, observer: Observer): void {
+  const typed = toYamabikoError(error);
+  if (typed.code === "internal") observer.failure("answering a request", typed.cause);
+  observer.refused(typed.code);
   // A body that was not read to its end would be taken for the next request.
-  if (typed.code === "payload_too_large") response.setHeader("Connection", "close");
-  send(response, { status: ERRORS[typed.code].status, body: { error: typed.toWire() } });
+  if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
+  send(response, {
+    status: ERRORS[typed.code].status,
+    body: { error: typed.toWire() },
+    retryAfterMs: typed.retryAfterMs,
+  });
 }

@@ -9,12 +9,14 @@ export class IpLimits {
   readonly #connections = new Map<string, number>();
   readonly #handshakes: Buckets;
   readonly #credentials: Buckets;
+  readonly #requests: Buckets;
 
   constructor(limits: Limits, clock: Clock, observer: Observer) {
     this.#limits = limits;
     this.#observer = observer;
     this.#handshakes = new Buckets(clock);
     this.#credentials = new Buckets(clock);
+    this.#requests = new Buckets(clock);
   }
 
   /**
@@ -22,14 +24,18 @@ export class IpLimits {
    * @throws {YamabikoError} `too_many_connections` or `rate_limited`; then nothing was taken.
    */
   take(address: string): () => void {
-    const { connectionsPerIp } = this.#limits;
-    const count = this.#connections.get(address) ?? 0;
-    if (connectionsPerIp !== 0 && count >= connectionsPerIp) {
-      this.#observer.limited("connectionsPerIp");
-      throw new YamabikoError("too_many_connections", "Too many connections from your address.");
-    }
-    this.#limit(this.#handshakes, address, "Too many new connections from your address.");
-    this.#connections.set(address, count + 1);
+    this.#checkPlace(address);
+    this.#limit(this.#handshakes, "handshakesPerSecond", address, "Too many new connections from your address.");
+    return this.hold(address);
+  }
+
+  /**
+   * As `take`, for a request that may wait for its answer: it has a place, but is no new connection.
+   * @throws {YamabikoError} `too_many_connections`.
+   */
+  hold(address: string): () => void {
+    this.#checkPlace(address);
+    this.#connections.set(address, (this.#connections.get(address) ?? 0) + 1);
     let isHeld = true;
     return () => {
       if (!isHeld) return;
@@ -45,13 +51,30 @@ export class IpLimits {
    * @throws {YamabikoError} `rate_limited`.
    */
   askForCredential(address: string): void {
-    this.#limit(this.#credentials, address, "Too many requests from your address.");
+    this.#limit(this.#credentials, "handshakesPerSecond", address, "Too many requests from your address.");
   }
 
-  #limit(buckets: Buckets, address: string, message: string): void {
-    const wait = buckets.take(address, this.#limits.handshakesPerSecond);
+  /**
+   * Counts a request.
+   * @throws {YamabikoError} `rate_limited`.
+   */
+  ask(address: string): void {
+    this.#limit(this.#requests, "requestsPerSecond", address, "Too many requests from your address.");
+  }
+
+  #checkPlace(address: string): void {
+    const { connectionsPerIp } = this.#limits;
+    if (connectionsPerIp === 0 || (this.#connections.get(address) ?? 0) < connectionsPerIp) return;
+    this.#observer.limited("connectionsPerIp");
+    throw new YamabikoError("too_many_connections", "Too many connections from your address.", {
+      retryAfterMs: 1_000,
+    });
+  }
+
+  #limit(buckets: Buckets, limit: "handshakesPerSecond" | "requestsPerSecond", address: string, message: string): void {
+    const wait = buckets.take(address, this.#limits[limit]);
     if (wait === 0) return;
-    this.#observer.limited("handshakesPerSecond");
+    this.#observer.limited(limit);
     throw new YamabikoError("rate_limited", message, { retryAfterMs: wait });
   }
 }

@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly bus?: string | Bus | undefined;
   /** How tokens are checked: with a key, or by a function of your own. */
   readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused"> | VerifyToken | undefined;
+  /** Keys that back ends of the application show, for publishing and notifying over HTTP. Default: none. */
+  readonly apiKeys?: readonly string[] | undefined;
   /** The kinds of room. Default: chat. Given ones are added; one of the same name replaces. */
   readonly namespaces?: readonly Namespace[] | undefined;
   /** Asked about every room, besides the namespace's own rule. */

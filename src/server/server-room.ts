@@ -10,9 +10,16 @@ export class ServerRoom {
   /** The full form. */
   readonly roomId: string;
   readonly #open: () => Promise<Awaited<ReturnType<Rooms["open"]>>>;
+  readonly #kick: (userId: string, roomId: string) => Promise<void>;
 
   /** @throws {YamabikoError} `invalid_message` for a bad roomId, `unknown_type` for an unknown namespace. */
-  constructor(roomId: string, rooms: () => Promise<Rooms>, namespaces: ReadonlyMap<string, Namespace>) {
+  constructor(
+    roomId: string,
+    rooms: () => Promise<Rooms>,
+    namespaces: ReadonlyMap<string, Namespace>,
+    kick: (userId: string, roomId: string) => Promise<void>,
+  ) {
+    this.#kick = kick;
     const address = parseRoomId(roomId);
     const namespace = namespaces.get(address.namespace);
     if (namespace === undefined) throw unknownNamespace(address.namespace, namespaces);
@@ -66,5 +73,13 @@ export class ServerRoom {
   /** The envelopes after a seq, oldest first. */
   async history(after: number, limit: number): Promise<Envelope[]> {
     return (await (await this.view()).read(after, limit)).map((event) => event.toEnvelope());
+  }
+
+  /**
+   * Takes a user's connections on this node out of the room, also such as only wait in a poll: they get `left_room` with
+   * the reason `kicked`, and nothing of the room after it. The user may join again, unless a rule says otherwise.
+   */
+  kick(userId: string): Promise<void> {
+    return this.#kick(userId, this.roomId);
   }
 }

@@ -22,17 +22,24 @@ import { createMemoryLog } from "../log/memory.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
-import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock } from "../protocol/index.ts";
+import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock, YamabikoError } from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
 import { Router } from "../session/router.ts";
 import { Sessions } from "../session/sessions.ts";
+import { RequestRates } from "../transport/request-rates.ts";
+import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
+import { createBackEndCheck } from "./credentials.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
 import type { ServerOptions } from "./options.ts";
+import type { Route } from "./route.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { operationRoutes } from "./routes/operations.ts";
+import { roomRoutes } from "./routes/rooms.ts";
 import { ServerRoom } from "./server-room.ts";
 import { createStatic } from "./static.ts";
 import { createUpgrade, refuseUpgrade } from "./upgrade.ts";
@@ -64,6 +71,8 @@ export interface YamabikoServer {
   close(): Promise<void>;
   /** A room, for the server's own code. */
   room(roomId: string): ServerRoom;
+  /** Closes a user's connections on this node with 4403, whatever they came by. They may come again, unless a rule says otherwise. */
+  disconnect(userId: string): Promise<void>;
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<string>;
   /** How many clients are connected to this node. */
@@ -140,29 +149,58 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       onBadHandshake: (socket, error) => refuseUpgrade(socket, error, observer),
     });
     isReady = true;
-    return { rooms, sessions, webSocket };
+    const rates = new RequestRates(limits, clock);
+    observer.gauge("request_rates", () => rates.count);
+    const byHttp: SseParts = { sessions, guests, rates, limits, clock, fanout: rooms.fanout, heartbeatMs, observer };
+    return { rooms, sessions, webSocket, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
   // Told by `listen`, and by whoever uses a room; a failure that nobody asks about is no crash.
   opened.catch(() => {});
 
-  const handle = createHttp({
-    verifyToken,
-    tickets,
-    devSecret,
-    allowedOrigins,
+  const serving = async () => {
+    const parts = await opened.catch(() => null);
+    if (parts === null || isClosed) throw notServing();
+    return parts;
+  };
+  const kick = async (userId: string, roomId: string) => (await opened).sessions.kick(userId, roomId);
+  const room = (roomId: string) => new ServerRoom(roomId, async () => (await opened).rooms, namespaces, kick);
+  const credentials = { verifyToken, tickets, guests, dev };
+  const messages = {
+    ...credentials,
+    serving: async () => (await serving()).byHttp,
+    defaultRoom,
     limits,
-    clock,
+    ipLimits,
     observer,
-    limitCredentials: (request) => ipLimits.askForCredential(clientAddress.of(request)),
-    isReady: () => isReady && !isClosed,
-    metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
-    pages,
-  });
+  };
+  const routes: Route[] = [
+    ...operationRoutes({
+      ...credentials,
+      devSecret,
+      limits,
+      clock,
+      ipLimits,
+      isReady: () => isReady && !isClosed,
+      metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
+    }),
+    ...messageRoutes(messages),
+    ...roomRoutes({
+      ...credentials,
+      rooms: async () => (await serving()).rooms,
+      namespaces,
+      can,
+      limits,
+      checkBackEnd: createBackEndCheck(options.apiKeys ?? [], dev),
+      room,
+    }),
+  ];
+  const { handle, isOurs } = createHttp({ routes, allowedOrigins, dev, clientAddress, ipLimits, observer, pages });
 
   const ownHttp = options.server === undefined ? createOwnHttp(limits, handle) : null;
   const http: HttpServer = options.server ?? ownHttp!;
+  const detach = ownHttp === null ? attachRequests(http, handle, isOurs) : () => {};
   const halfOpen = ownHttp === null ? null : new HalfOpen(ownHttp, clientAddress, limits, observer);
   const sockets = new UpgradedSockets();
   const upgrade = createUpgrade({
@@ -185,6 +223,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
   const close = async (): Promise<void> => {
     isClosed = true;
+    detach();
     if (ownHttp === null) http.off("upgrade", onUpgrade);
     const httpClosed = ownHttp === null ? null : closeHttp(ownHttp);
     halfOpen?.end();
@@ -241,8 +280,10 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       return closing;
     },
 
-    room(roomId) {
-      return new ServerRoom(roomId, async () => (await opened).rooms, namespaces);
+    room,
+
+    async disconnect(userId) {
+      (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");
     },
 
     metrics: () => registry.metrics(),
@@ -330,6 +371,25 @@ function createOwnHttp(limits: Limits, handle: RequestListener): HttpServer {
     connectionsCheckingInterval: Math.min(CHECK_MS, handshakeMs),
   };
   return createHttpServer(options, handle);
+}
+
+/** Takes the requests that are ours from a server that has others too. Returns the way to take it back. */
+function attachRequests(http: HttpServer, handle: RequestListener, isOurs: (request: IncomingMessage) => boolean) {
+  const { emit } = http;
+  // Before its listeners, whenever they were added: two that answer one request would be one too many.
+  http.emit = function emitOthers(this: HttpServer, name: string, ...rest: unknown[]): boolean {
+    const request = rest[0] as IncomingMessage;
+    if (name !== "request" || !isOurs(request)) return Reflect.apply(emit, this, [name, ...rest]) as boolean;
+    handle(request, rest[1] as Parameters<RequestListener>[1]);
+    return true;
+  };
+  return () => {
+    http.emit = emit;
+  };
+}
+
+function notServing(): YamabikoError {
+  return new YamabikoError("unavailable", "The server is not serving now.", { retryAfterMs: 1_000 });
 }
 
 /** Stops taking connections, and lets requests finish, for a while. */

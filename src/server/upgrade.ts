@@ -75,7 +75,7 @@ async function answer(
   try {
     const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
     checkRoom(sessions, parts);
-    const identity = isEcho ? null : await identify(request, requestUrl(request), parts.verifyToken, parts.tickets);
+    const identity = isEcho ? null : await identify(request, requestUrl(request), parts);
     // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
     checkRoom(sessions, parts);
     if (socket.destroyed) {

@@ -1,4 +1,5 @@
 import type { TransportName } from "../observe/observer.ts";
+import type { Envelope } from "../protocol/index.ts";
 import type { Sink } from "../room/sink.ts";
 
 /**
@@ -15,12 +16,21 @@ import type { Sink } from "../room/sink.ts";
 export interface Connection extends Sink {
   readonly transport: TransportName;
   /**
+   * Whether the client speaks here as well as it listens (a WebSocket). Where it does not, what it sends comes by requests of
+   * their own, to any node: they need no joined room, only the right to read it; and nothing is joined for it by itself.
+   */
+  readonly isDuplex: boolean;
+  /** How long it may be silent before it is asked for a sign of life, ms. Default: the server's heartbeat. */
+  readonly quietMs?: number;
+  /**
    * The client's last sign of life, by the monotonic clock, ms: anything it sent, or took of what waited for it. While we
    * do not read from it for reasons of our own, it is now.
    */
   readonly heardAt: number;
   /** Whether more waits to be sent than the outbox limit allows. Then nothing more is done for the client until `wake`. */
   readonly isCongested: boolean;
+  /** Takes a message made for this client alone; it leaves as what `deliver` takes does. Never throws. */
+  send(envelope: Envelope): void;
   /** Asks the client for a sign of life. False when it cannot be asked any more. */
   ping(): boolean;
   /** Stops reading from the client, so that it feels the pressure; false goes on. */

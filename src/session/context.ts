@@ -7,6 +7,9 @@ import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { viewRoom, viewState } from "./view.ts";
 
+/** How long a value stays that was set by a request, whose end says nothing, where the family has no lease, ms. */
+const REQUEST_LEASE_MS = 30_000;
+
 /** What a handler has in hand, for one message of one session. */
 export class HandlerContext implements Context {
   readonly user: User;
@@ -66,7 +69,8 @@ export class HandlerContext implements Context {
   }
 
   state(family: string): StateView {
-    return viewState(this.#inRoom(), family, this.#owned);
+    const isOwned = this.#session.connection.isDuplex;
+    return viewState(this.#inRoom(), family, this.#owned, isOwned ? undefined : REQUEST_LEASE_MS);
   }
 
   marks(family: string): Promise<Map<string, number>> {

@@ -10,13 +10,25 @@ export class Membership {
   /** The state this connection set here. */
   readonly owned: OwnedState;
 
-  /** @param owned what it set already, while it joined. */
-  constructor(room: Room, subscription: Subscription, user: { id: string; name: string }, owned: OwnedState) {
+  readonly #isMember: boolean;
+
+  /**
+   * @param owned what it set already, while it joined.
+   * @param isMember whether the user counts as one who is here.
+   */
+  constructor(
+    room: Room,
+    subscription: Subscription,
+    user: { id: string; name: string },
+    owned: OwnedState,
+    isMember: boolean,
+  ) {
+    this.#isMember = isMember;
     this.owned = owned;
     this.room = room;
     this.subscription = subscription;
     this.userId = user.id;
-    room.members.join(user);
+    if (isMember) room.members.join(user);
     // Made after joining, so that the reader is not told of itself.
     subscription.rev = room.state.rev;
     room.mark();
@@ -26,7 +38,7 @@ export class Membership {
   end(reason: "left" | "dropped"): void {
     this.subscription.close();
     this.owned.end();
-    this.room.members.leave(this.userId, reason);
+    if (this.#isMember) this.room.members.leave(this.userId, reason);
     this.room.mark();
   }
 }

@@ -28,7 +28,7 @@ export interface Namespace<
   readonly messagesPerSecond?: number;
   /**
    * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
-   * A thrown error refuses the join.
+   * A thrown error refuses the join. It also runs for every poll that goes on in a room (`context.resumed`).
    */
   onJoin?(context: JoinContext): JsonObject | undefined | Promise<JsonObject | undefined>;
 }
@@ -130,6 +130,11 @@ export interface Context {
 
 export interface JoinContext {
   readonly user: User;
+  /**
+   * True where nothing is to be told or remembered, only whether it is refused matters: for a poll that goes on where the
+   * last one stopped, and for a reader that nobody will know again.
+   */
+  readonly resumed: boolean;
   readonly connectionId: string;
   readonly roomId: string;
   readonly now: number;

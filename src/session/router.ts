@@ -13,7 +13,7 @@ import { handleAuthenticate } from "./handlers/authenticate.ts";
 import { handleJoinRoom } from "./handlers/join-room.ts";
 import { handleLeaveRoom } from "./handlers/leave-room.ts";
 import { Buckets } from "./limits.ts";
-import type { Draft, HandlerResult, MessageDefinition, Namespace } from "./namespace.ts";
+import type { Draft, HandlerResult, MessageDefinition, Namespace, Right } from "./namespace.ts";
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session, SessionRouter } from "./session.ts";
@@ -47,7 +47,8 @@ export class Router implements SessionRouter {
   /** The session's user is known. */
   welcomed(session: Session): void {
     const address = this.services.defaultRoom;
-    if (address !== null) void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
+    if (address !== null && session.connection.isDuplex)
+      void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
   }
 
   /**
@@ -136,7 +137,7 @@ export class Router implements SessionRouter {
 
   async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
     if (envelope.type === "join_room") return handleJoinRoom(session, envelope, address, this.services);
-    if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address);
+    if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address, this.services);
     checkHold(session, envelope, address);
     const namespace = this.services.namespaces.get(address.namespace);
     if (namespace === undefined) {
@@ -161,16 +162,16 @@ export class Router implements SessionRouter {
     const membership = address === null ? undefined : session.memberships.get(address.roomId);
     let room = membership?.room ?? null;
     if (address !== null) {
-      if (room === null && definition.joined !== false) {
+      const needsToRead = room === null && definition.joined !== false;
+      if (needsToRead && session.connection.isDuplex) {
         throw new YamabikoError("not_joined", "Join the room before you send to it.", {
           remedy: `Send {"type": "join_room", "payload": {"roomId": ${JSON.stringify(address.roomId)}}} first.`,
         });
       }
       const right = definition.right ?? "write";
-      const may = this.services.can(session.user!, address, right);
-      if (!(may instanceof Promise ? await may : may)) {
-        throw new YamabikoError("access_denied", `You do not have the right to ${right} here.`);
-      }
+      const checking = this.#checkRight(session, address, right);
+      if (checking !== undefined) await checking;
+      if (needsToRead && right !== "read") await this.#checkRight(session, address, "read");
       if (room === null) {
         const opened = this.services.rooms.open(address.roomId, kindOf(namespace));
         room = opened instanceof Promise ? await opened : opened;
@@ -184,6 +185,14 @@ export class Router implements SessionRouter {
     } finally {
       unpin?.();
     }
+  }
+
+  #checkRight(session: Session, address: RoomAddress, right: Right): void | Promise<void> {
+    const check = (may: boolean): void => {
+      if (!may) throw new YamabikoError("access_denied", `You do not have the right to ${right} here.`);
+    };
+    const may = this.services.can(session.user!, address, right);
+    return may instanceof Promise ? may.then(check) : check(may);
   }
 
   /** Runs a message's handler and does what it returns. */

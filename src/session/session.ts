@@ -33,6 +33,20 @@ export interface SessionRouter {
   welcomed(session: Session): void;
 }
 
+/** The rates a client's messages are taken from. */
+export interface Rates {
+  readonly messages: Bucket;
+  readonly bytes: Bucket;
+}
+
+/** How a session is opened. */
+export interface SessionOptions {
+  /** Rates this client shares with its other requests. Default: its own. */
+  readonly rates?: Rates | undefined;
+  /** False for a client that nobody will know again after this request: it is no member of the rooms it reads. Default: true. */
+  readonly isMember?: boolean | undefined;
+}
+
 /** Who counts the sessions of a node. */
 export interface SessionKeeper {
   /** A session knows its user now. Returns why it may not stay, or null. */
@@ -49,6 +63,8 @@ export class Session {
   readonly memberships = new Map<string, Membership>();
   /** What is done for this client at once. */
   readonly allowance: Allowance;
+  /** Whether it counts as a member of the rooms it joined. */
+  readonly isMember: boolean;
   readonly #sessions: SessionKeeper;
   readonly #router: SessionRouter;
   readonly #openedAt: number;
@@ -67,18 +83,27 @@ export class Session {
   #ended = false;
   /** Set when the server ends: called when nothing is in work any more. */
   #onSettled: (() => void) | null = null;
+  /** Called once when nothing is in work. */
+  #onIdle: (() => void)[] = [];
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
 
-  constructor(id: string, connection: Connection, router: SessionRouter, sessions: SessionKeeper) {
+  constructor(
+    id: string,
+    connection: Connection,
+    router: SessionRouter,
+    sessions: SessionKeeper,
+    { rates, isMember = true }: SessionOptions = {},
+  ) {
     const { clock, limits } = router.services;
     this.id = id;
     this.connection = connection;
     this.#router = router;
     this.#sessions = sessions;
     this.#openedAt = clock.monotonic();
-    this.#messages = new Bucket(limits.messagesPerSecond, clock);
-    this.#bytes = new Bucket(limits.bytesPerSecond, clock);
+    this.isMember = isMember;
+    this.#messages = rates?.messages ?? new Bucket(limits.messagesPerSecond, clock);
+    this.#bytes = rates?.bytes ?? new Bucket(limits.bytesPerSecond, clock);
     this.#holds = new Holds(clock, limits.inFlight);
     this.allowance = new Allowance(() => connection.isCongested);
   }
@@ -210,9 +235,9 @@ export class Session {
     return this.#holds.admits(roomId, messageId);
   }
 
-  /** Notes a retryable refusal (ACK-5). Only joined rooms have an order to keep. */
+  /** Notes a retryable refusal (ACK-5). Only joined rooms have an order to keep, where one must join to send. */
   hold(roomId: string, messageId: string): void {
-    if (this.memberships.has(roomId)) this.#holds.refuse(roomId, messageId);
+    if (this.memberships.has(roomId) || !this.connection.isDuplex) this.#holds.refuse(roomId, messageId);
   }
 
   // ---- out
@@ -222,7 +247,7 @@ export class Session {
     if (this.#ended) return;
     const timestamp = isoTime(this.#router.services.clock.now());
     const envelope = roomId === undefined ? { type, payload, timestamp } : { type, payload, timestamp, roomId };
-    this.connection.deliver(this.connection.format.envelope(envelope));
+    this.connection.send(envelope);
   }
 
   /** Answers a message: with an ack when it carried a messageId, else not at all. */
@@ -231,7 +256,7 @@ export class Session {
     if (this.#ended || messageId === undefined || messageId === null) return;
     const timestamp = isoTime(this.#router.services.clock.now());
     const envelope = { type: "ack", payload: { success: true, ...payload }, timestamp, messageId };
-    this.connection.deliver(this.connection.format.envelope(envelope));
+    this.connection.send(envelope);
   }
 
   /** Answers a message with an error: an ack when it carried a messageId, else `error` (ACK-1). */
@@ -248,7 +273,7 @@ export class Session {
       messageId === undefined || messageId === null
         ? { type: "error", payload: wire, timestamp }
         : { type: "ack", payload: { success: false, error: wire }, timestamp, messageId };
-    this.connection.deliver(this.connection.format.envelope(envelope));
+    this.connection.send(envelope);
   }
 
   /** The transport takes bytes again. */
@@ -324,6 +349,12 @@ export class Session {
     });
   }
 
+  /** Resolves when everything that came in is answered, or the session is over. */
+  whenIdle(): Promise<void> {
+    if (this.#inFlight === 0 || this.#ended) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
   /** Closes the connection with a code of the table. */
   close(name: CloseName, reason: string): void {
     if (this.#ended) return;
@@ -343,10 +374,12 @@ export class Session {
     this.allowance.end();
     this.#sessions.ended(this, reason);
     this.#onSettled?.();
+    this.#tellIdle();
   }
 
   /** Stops reading from a client that has too much under way, and goes on when half of it is done. */
   #press(): void {
+    if (this.#inFlight === 0 && this.#onIdle.length > 0) this.#tellIdle();
     if (this.#onSettled !== null) {
       if (this.#inFlight === 0) this.#onSettled();
       return;
@@ -360,6 +393,10 @@ export class Session {
       this.#isPaused = false;
       if (!this.#ended) this.connection.pauseReading(false);
     }
+  }
+
+  #tellIdle(): void {
+    for (const tell of this.#onIdle.splice(0)) tell();
   }
 }
 

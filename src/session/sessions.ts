@@ -1,9 +1,11 @@
 import type { CloseReason } from "../observe/observer.ts";
-import { type Timer, YamabikoError } from "../protocol/index.ts";
+import { type CloseName, type RoomAddress, type RoomCursor, type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
+import { resumeRoom } from "./handlers/join-room.ts";
+import { leaveRoom } from "./handlers/leave-room.ts";
 import type { User } from "./namespace.ts";
 import type { Router } from "./router.ts";
-import { Session, type SessionKeeper } from "./session.ts";
+import { Session, type SessionKeeper, type SessionOptions } from "./session.ts";
 
 /** How often connections are looked at, ms. One sweep serves all. */
 const SWEEP_MS = 1_000;
@@ -55,8 +57,9 @@ export class Sessions implements SessionKeeper {
   }
 
   /** A transport accepted a client. */
-  open(connection: Connection): Session {
-    const session = new Session(`${this.#prefix}${(this.#nextId++).toString(36)}`, connection, this.#router, this);
+  open(connection: Connection, options?: SessionOptions): Session {
+    const id = `${this.#prefix}${(this.#nextId++).toString(36)}`;
+    const session = new Session(id, connection, this.#router, this, options);
     this.#all.add(session);
     this.#unknown.add(session);
     this.#router.services.observer.connectionOpened(connection.transport);
@@ -94,11 +97,11 @@ export class Sessions implements SessionKeeper {
     const mono = clock.monotonic();
     const now = clock.now();
     for (const session of this.#all) {
-      const { heardAt } = session.connection;
+      const { heardAt, quietMs = heartbeatMs } = session.connection;
       if (session.askedAt !== null && heardAt >= session.askedAt) session.askedAt = null;
       if (session.askedAt !== null) {
         if (mono - session.askedAt >= ANSWER_MS) session.close("heartbeat_timeout", "no sign of life");
-      } else if (mono - heardAt >= heartbeatMs && session.connection.ping()) {
+      } else if (mono - heardAt >= quietMs && session.connection.ping()) {
         session.askedAt = mono;
       }
       if (session.expiresAt !== null && session.expiresAt <= now) session.close("unauthenticated", "the token expired");
@@ -115,6 +118,26 @@ export class Sessions implements SessionKeeper {
       if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.becomeGuest(guests);
       else if (age >= limits.authenticateMs) session.close("unauthenticated", "no token in time");
     }
+  }
+
+  /**
+   * Goes on reading a room where another request of the same client stopped.
+   * Rejects as a join does.
+   */
+  resume(session: Session, address: RoomAddress, from: RoomCursor): Promise<void> {
+    return resumeRoom(session, address, from, this.#router.services);
+  }
+
+  /** Takes a user's connections on this node out of a room. They may join again, unless a rule says otherwise. */
+  kick(userId: string, roomId: string): void {
+    for (const session of this.#all) {
+      if (session.user?.id === userId && session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
+    }
+  }
+
+  /** Closes a user's connections on this node. */
+  disconnect(userId: string, code: CloseName, reason: string): void {
+    for (const session of this.#all) if (session.user?.id === userId) session.close(code, reason);
   }
 
   /** Tells all when to come back and takes nothing more in. Resolves when what came in is answered. */

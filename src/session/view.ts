@@ -34,8 +34,9 @@ function viewEvent(event: LogEvent): StoredEvent {
 /**
  * A state family as one connection sets it.
  * @param owned what the connection set, to be removed when it leaves; null for state that nobody's leaving removes.
+ * @param leaseMs how long a value stays where the family does not say, ms. Default: for ever.
  */
-export function viewState(room: Room, family: string, owned: OwnedState | null): StateView {
+export function viewState(room: Room, family: string, owned: OwnedState | null, leaseMs?: number): StateView {
   return {
     set(key, value) {
       // Keys stand in `joined_room.state`, and there no reader of MessagePack would take this one (ENV-5).
@@ -43,7 +44,7 @@ export function viewState(room: Room, family: string, owned: OwnedState | null):
       if (room.kind.state[family]?.kept === true) return room.setState(family, key, value);
       // Set by work that outlived its connection, it would stay for ever.
       if (owned?.isEnded === true) return false;
-      const done = room.setState(family, key, value);
+      const done = room.setState(family, key, value, leaseMs);
       if (done === false) throw new YamabikoError("unavailable", "The room holds as much state as it may.");
       OwnedState.note(room, family, key, owned);
       return done;

@@ -10,6 +10,7 @@ import {
   CLOSE_CODES,
   type Clock,
   type CloseName,
+  type Envelope,
   type Limits,
   SUBPROTOCOLS,
   YamabikoError,
@@ -96,6 +97,7 @@ function chooseSubprotocol(offered: Set<string>): string | false {
 
 class WebSocketConnection implements Connection {
   readonly transport: TransportName;
+  readonly isDuplex = true;
   readonly format: Format;
   readonly #codec: Codec;
   readonly #webSocket: WebSocket;
@@ -210,6 +212,10 @@ class WebSocketConnection implements Connection {
       this.#parts.observer.limited("outboxBytes");
       this.#applyPause();
     }
+  }
+
+  send(envelope: Envelope): void {
+    this.deliver(this.format.envelope(envelope));
   }
 
   ping(): boolean {

@@ -139,6 +139,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
         if (!(await can(user, roomId, "read"))) throw new YamabikoError("access_denied", "You may not read this room.");
         const room = roomOf(roomId);
         const context: JoinContext = {
+          resumed: false,
           user,
           connectionId,
           roomId,

@@ -31,7 +31,8 @@ export function createReadMarks(schemas: PayloadSchemas) {
 }
 
 /** Sets the mark of a user who comes for the first time to the head, and says what is unread (CHAT-4, CHAT-5). */
-export async function handleJoin(context: JoinContext): Promise<JsonObject> {
+export async function handleJoin(context: JoinContext): Promise<JsonObject | undefined> {
+  if (context.resumed) return undefined;
   const { room, user } = context;
   const { head } = room;
   const mark = readMark(room, user.id) ?? (await findOrMakeMark(context, head));

@@ -5,6 +5,7 @@ import {
   type JsonObject,
   parseCursor,
   type RoomAddress,
+  type RoomCursor,
   YamabikoError,
 } from "../../protocol/index.ts";
 import type { Lost, Place } from "../../room/page.ts";
@@ -24,10 +25,65 @@ export async function handleJoinRoom(
   address: RoomAddress,
   services: Services,
 ): Promise<void> {
+  const { after, limit } = readRequest(envelope.payload, services.limits.joinEvents);
+  await enterRoom(session, address, services, {
+    resumed: !session.isMember,
+    locate: (room, existing) =>
+      existing !== undefined && after === null && limit === null
+        ? goOn(existing, room)
+        : room.locate(after, limit ?? 0),
+    greet(room, place, membership, you) {
+      session.send("joined_room", joinedPayload(room, place, you), room.roomId);
+      if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
+      session.ack(envelope.messageId, { roomId: room.roomId });
+      session.send("room_users", room.users(), room.roomId);
+    },
+  });
+}
+
+/**
+ * Goes on reading a room where another request of the same client stopped: it is told nothing but what is new since then.
+ * Rejects as a join does.
+ */
+export function resumeRoom(
+  session: Session,
+  address: RoomAddress,
+  { cursor, revision }: RoomCursor,
+  services: Services,
+): Promise<void> {
+  return enterRoom(session, address, services, {
+    resumed: true,
+    locate: (room) => room.locate(cursor, 0),
+    greet(room, place, { subscription }) {
+      if (place.lost !== null) subscription.tellLost(place.lost, place.start);
+      const rev = room.knownRevision(revision);
+      if (rev !== null) subscription.rev = rev;
+      else {
+        session.send("room_state", { roomId: room.roomId, state: room.stateSnapshot() }, room.roomId);
+        session.send("room_users", room.users(), room.roomId);
+      }
+    },
+  });
+}
+
+/** The ways of entering a room differ in these. */
+interface Entrance {
+  /** Whether only a refusal by the namespace matters (`JoinContext.resumed`). */
+  readonly resumed: boolean;
+  /** Where reading starts. */
+  locate(room: Room, existing: Membership | undefined): Place | Promise<Place>;
+  /** Tells the client, before anything of the room. Nothing may wait in it. */
+  greet(room: Room, place: Place, membership: Membership, you: JsonObject | undefined): void;
+}
+
+async function enterRoom(
+  session: Session,
+  address: RoomAddress,
+  services: Services,
+  entrance: Entrance,
+): Promise<void> {
   const { roomId } = address;
-  const { limits } = services;
   const user = session.user!;
-  const { after, limit } = readRequest(envelope.payload, limits.joinEvents);
   const namespace = services.namespaces.get(address.namespace);
   if (namespace === undefined) throw unknownNamespace(address.namespace, services.namespaces);
   if (isFull(session, roomId, services)) throw tooManyRooms(services);
@@ -42,6 +98,7 @@ export async function handleJoinRoom(
   try {
     const you = await namespace.onJoin?.({
       user,
+      resumed: entrance.resumed,
       connectionId: session.id,
       roomId,
       now: services.clock.now(),
@@ -50,32 +107,26 @@ export async function handleJoinRoom(
     });
 
     // From here to the reply nothing waits, so that what the reply says is what follows it.
-    const place =
-      existing !== undefined && after === null && limit === null
-        ? goOn(existing, room)
-        : await room.locate(after, limit ?? 0);
+    const place = await entrance.locate(room, existing);
     if (session.isEnded) return;
     if (session.user !== user)
       throw new YamabikoError("unavailable", "Your token was refreshed meanwhile; join again.");
     if (membership === undefined) {
       // Other joins of this connection may have come to their end meanwhile.
       if (isFull(session, roomId, services)) throw tooManyRooms(services);
-      membership = new Membership(room, room.subscribe(session.connection, place), user, owned);
+      const subscription = room.subscribe(session.connection, place);
+      membership = new Membership(room, subscription, user, owned, session.isMember);
       session.memberships.set(roomId, membership);
     } else {
       room.seek(membership.subscription, place);
     }
-    session.send("joined_room", joinedPayload(room, place, you), roomId);
-    if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
-    session.ack(envelope.messageId, { roomId });
-    session.send("room_users", room.users(), roomId);
+    entrance.greet(room, place, membership, you);
     membership.subscription.pump();
   } finally {
     unpin();
     if (membership === undefined) owned.end();
   }
 }
-
 function isFull(session: Session, roomId: string, { limits }: Services): boolean {
   return !session.memberships.has(roomId) && session.memberships.size >= limits.roomsPerConnection;
 }

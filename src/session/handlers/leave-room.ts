@@ -1,14 +1,26 @@
 import type { Envelope, RoomAddress } from "../../protocol/index.ts";
+import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
 
 /** `leave_room {roomId}`: nothing of the room is delivered after the answer (JOIN-5). Leaving twice is no error. */
-export function handleLeaveRoom(session: Session, envelope: Envelope, { roomId }: RoomAddress): void {
+export function handleLeaveRoom(
+  session: Session,
+  envelope: Envelope,
+  { roomId }: RoomAddress,
+  { rooms }: Services,
+): void {
   leaveRoom(session, roomId);
+  if (!session.connection.isDuplex) {
+    // What it read with has ended already, or is ending: it will not come back within the grace.
+    const room = rooms.get(roomId);
+    room?.members.depart(session.user!.id);
+    room?.mark();
+  }
   session.ack(envelope.messageId, { roomId });
 }
 
 /** Takes a client out of a room and tells it, with the reason when it did not ask for it. */
-export function leaveRoom(session: Session, roomId: string, reason?: "access_denied"): void {
+export function leaveRoom(session: Session, roomId: string, reason?: "access_denied" | "kicked"): void {
   const membership = session.memberships.get(roomId);
   session.memberships.delete(roomId);
   membership?.end("left");

@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import type { ServerResponse } from "node:http";
+import { jsonCodec } from "../../codec/json.ts";
+import type { Observer } from "../../observe/observer.ts";
+import { type Limits, type RoomAddress, YamabikoError } from "../../protocol/index.ts";
+import type { Format } from "../../room/sink.ts";
+import { poll } from "../../transport/poll.ts";
+import { readBody, readNumber, readQuery } from "../../transport/read-request.ts";
+import { sendMessages } from "../../transport/send.ts";
+import { type SseParts, type SseRequest, serveSse } from "../../transport/sse.ts";
+import { readBytes } from "../body.ts";
+import { type CredentialParts, callerOf } from "../credentials.ts";
+import type { IpLimits } from "../ip-limits.ts";
+import type { Answer, Route, RouteRequest } from "../route.ts";
+
+/** How many events a poll without a cursor gets. */
+const FRESH_EVENTS = 50;
+/** How many events an answer has, unless it is asked for another number. */
+const ANSWER_EVENTS = 500;
+/** How long a long poll waits, unless it is asked for another time, ms. */
+const WAIT_MS = 25_000;
+/** How long it may be asked to wait, ms. */
+const MAX_WAIT_MS = 60_000;
+
+export interface MessageParts extends CredentialParts {
+  /** What serves clients, once the log is open. Rejects with `unavailable` when it cannot be. */
+  serving(): Promise<SseParts>;
+  readonly defaultRoom: RoomAddress | null;
+  readonly limits: Limits;
+  readonly ipLimits: IpLimits;
+  readonly observer: Observer;
+}
+
+/** The transports over HTTP: polls, streams, and sending. */
+export function messageRoutes(parts: MessageParts): Route[] {
+  return [
+    { method: "GET", path: "/api/messages", handle: (request) => answerPoll(request, false, parts) },
+    { method: "GET", path: "/api/messages/wait", handle: (request) => answerPoll(request, true, parts) },
+    { method: "POST", path: "/api/messages/wait", handle: (request) => answerClientPoll(request, parts) },
+    {
+      method: "POST",
+      path: "/api/messages",
+      async handle({ request, url, address }) {
+        const caller = await callerOf(request, url, address, parts);
+        const bytes = await readBytes(request, parts.limits.requestBytes);
+        return sendMessages(bytes, caller, await parts.serving());
+      },
+    },
+    {
+      method: "GET",
+      path: "/api/events",
+      handle: (request) => stream(request, () => streamQuery(request, parts), parts),
+    },
+    {
+      method: "POST",
+      path: "/api/events",
+      handle: (request) =>
+        stream(request, async () => ({ ...(await clientRequest(request, parts)), welcome: true }), parts),
+    },
+  ];
+}
+
+/** Reads the query of a stream. */
+export function streamQuery(
+  { request, url }: RouteRequest,
+  { defaultRoom, limits }: Pick<MessageParts, "defaultRoom" | "limits">,
+  room = defaultRoom,
+): SseRequest {
+  const lastEventId = request.headers["last-event-id"];
+  const defaults = { fresh: 0, most: undefined, room };
+  return readQuery(url.searchParams, typeof lastEventId === "string" ? lastEventId : undefined, defaults, limits);
+}
+
+/** Serves a stream; it holds a place of its address for as long as it lasts. */
+export async function stream(
+  { request, response, url, address }: RouteRequest,
+  read: () => SseRequest | Promise<SseRequest>,
+  parts: MessageParts,
+  format?: Format,
+): Promise<null> {
+  const release = parts.ipLimits.take(address);
+  response.once("close", release);
+  try {
+    const asked = await read();
+    const caller = await callerOf(request, url, address, parts);
+    const serving = await parts.serving();
+    checkPlace(serving, parts);
+    await serveSse(format === undefined ? asked : { ...asked, format }, caller, response, serving);
+    return null;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function answerPoll(route: RouteRequest, waits: boolean, parts: MessageParts): Promise<Answer> {
+  const { request, response, url, address } = route;
+  const waitMs = waits ? readWait(url) : 0;
+  const defaults = { fresh: waits ? 0 : FRESH_EVENTS, most: ANSWER_EVENTS, room: parts.defaultRoom };
+  const asked = readQuery(url.searchParams, undefined, defaults, parts.limits);
+  const caller = await callerOf(request, url, address, parts);
+  const text = await holding(route, waitMs, parts, async () => {
+    const serving = await parts.serving();
+    checkPlace(serving, parts);
+    return poll(asked, waitMs, caller, goneSignal(response), serving);
+  });
+  const etag = `"${createHash("sha1").update(text).digest("base64url")}"`;
+  const headers = {
+    ETag: etag,
+    "Cache-Control": waits ? "no-store" : "private, no-cache",
+    Vary: "Authorization, Origin",
+  };
+  const isKnown = (request.headers["if-none-match"] ?? "").split(",").some((each) => each.trim() === etag);
+  return isKnown ? { status: 304, headers } : { status: 200, text, headers };
+}
+
+async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promise<Answer> {
+  const { request, response, url, address } = route;
+  const waitMs = readWait(url);
+  const asked = await clientRequest(route, parts);
+  const caller = await callerOf(request, url, address, parts);
+  const text = await holding(route, waitMs, parts, async () => {
+    const serving = await parts.serving();
+    checkPlace(serving, parts);
+    return poll(asked, waitMs, caller, goneSignal(response), serving);
+  });
+  return { status: 200, text };
+}
+
+async function clientRequest({ request }: RouteRequest, { limits }: MessageParts) {
+  const bytes = await readBytes(request, limits.requestBytes);
+  return readBody(bytes.length === 0 ? {} : jsonCodec.decode(bytes, limits), limits);
+}
+
+function readWait(url: URL): number {
+  const text = url.searchParams.get("timeoutMs");
+  return text === null ? WAIT_MS : readNumber("timeoutMs", text, 0, MAX_WAIT_MS);
+}
+
+/** A request that may wait holds a place of its address meanwhile. */
+async function holding<T>(
+  { address }: RouteRequest,
+  waitMs: number,
+  { ipLimits }: MessageParts,
+  work: () => Promise<T>,
+): Promise<T> {
+  const release = waitMs === 0 ? () => {} : ipLimits.hold(address);
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
+function checkPlace({ sessions }: SseParts, { observer }: MessageParts): void {
+  if (sessions.hasRoom) return;
+  observer.limited("connections");
+  throw new YamabikoError("too_many_connections", "The server is full.", { retryAfterMs: 1_000 });
+}
+
+/** Aborted when the client has gone before its answer. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => controller.abort());
+  return controller.signal;
+}

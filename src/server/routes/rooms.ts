@@ -1,0 +1,172 @@
+import { jsonEventText, parseJson } from "../../codec/json.ts";
+import { splitJsonArray } from "../../codec/json-array.ts";
+import {
+  ERRORS,
+  formatCursor,
+  type JsonObject,
+  type Limits,
+  parseCursor,
+  parseRoomId,
+  type RoomAddress,
+  toEnvelope,
+  toYamabikoError,
+  YamabikoError,
+} from "../../protocol/index.ts";
+import type { Room } from "../../room/room.ts";
+import type { Rooms } from "../../room/rooms.ts";
+import type { Namespace } from "../../session/namespace.ts";
+import { kindOf } from "../../session/room-kind.ts";
+import type { Can } from "../../session/services.ts";
+import { unknownNamespace } from "../../session/unknown.ts";
+import { readNumber } from "../../transport/read-request.ts";
+import { readBytes } from "../body.ts";
+import { type CheckBackEnd, type CredentialParts, callerOf } from "../credentials.ts";
+import type { Answer, Route, RouteRequest } from "../route.ts";
+import type { ServerRoom } from "../server-room.ts";
+
+/** How many events a page of history has, unless it is asked for another number. */
+const PAGE_EVENTS = 50;
+/** The most events in one request of a back end. */
+const MAX_EVENTS = 1_000;
+
+export interface RoomParts extends CredentialParts {
+  rooms(): Promise<Rooms>;
+  readonly namespaces: ReadonlyMap<string, Namespace>;
+  readonly can: Can;
+  readonly limits: Limits;
+  readonly checkBackEnd: CheckBackEnd;
+  /** @throws {YamabikoError} as `ServerRoom`. */
+  room(roomId: string): ServerRoom;
+}
+
+/** Rooms by address: their history and members for users, and events of back ends. */
+export function roomRoutes(parts: RoomParts): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/api/rooms/:roomId/history",
+      async handle(route) {
+        return historyPage(await readable(route, parts), route.url, parts.limits);
+      },
+    },
+    {
+      method: "GET",
+      path: "/api/rooms/:roomId/members",
+      async handle(route) {
+        const room = await readable(route, parts);
+        return { status: 200, body: room.users() };
+      },
+    },
+    { method: "POST", path: "/api/rooms/:roomId/events", handle: (route) => publishEvents(route, parts) },
+  ];
+}
+
+/** The room of a request, when whoever makes it may read there. */
+async function readable({ request, url, params, address: from }: RouteRequest, parts: RoomParts): Promise<Room> {
+  const caller = await callerOf(request, url, from, parts);
+  const address: RoomAddress = parseRoomId(params.roomId);
+  const namespace = parts.namespaces.get(address.namespace);
+  if (namespace === undefined) throw unknownNamespace(address.namespace, parts.namespaces);
+  const { identity, guest } = caller;
+  const user = {
+    id: identity?.id ?? guest?.id ?? "",
+    name: identity?.name ?? "Guest",
+    guest: identity === null,
+    claims: identity?.claims ?? {},
+  };
+  if (!(await parts.can(user, address, "read")))
+    throw new YamabikoError("access_denied", "You may not read this room.");
+  return (await parts.rooms()).open(address.roomId, kindOf(namespace));
+}
+
+/** `before` or `after` (a seq, or a cursor of the room's epoch) and `limit`; without either, the newest. */
+async function historyPage(room: Room, url: URL, limits: Limits): Promise<Answer> {
+  const [before, after] = [url.searchParams.get("before"), url.searchParams.get("after")];
+  if (before !== null && after !== null) {
+    throw new YamabikoError("invalid_message", "History takes `before` or `after`, not both.");
+  }
+  const limitText = url.searchParams.get("limit");
+  const limit = limitText === null ? PAGE_EVENTS : readNumber("limit", limitText, 1, limits.joinEvents);
+  const from = after === null ? null : seqIn(room, after);
+  const events =
+    from === null
+      ? await room.readBack(before === null ? Number.POSITIVE_INFINITY : seqIn(room, before), limit)
+      : await room.read(from, limit);
+  const last = events.at(-1)?.seq;
+  const more =
+    from === null ? events.length > 0 && events[0]!.seq > room.first : last !== undefined && last < room.head;
+  const rest = JSON.stringify({
+    more,
+    cursor: formatCursor(room.epoch, last ?? from ?? room.head),
+    head: room.head,
+    epoch: room.epoch,
+  });
+  return { status: 200, text: `{"messages":[${events.map(jsonEventText).join(",")}],${rest.slice(1)}` };
+}
+
+function seqIn(room: Room, text: string): number {
+  const { epoch, seq } = parseCursor(/^\d{1,16}$/.test(text) ? Number(text) : text);
+  if (epoch !== null && epoch !== room.epoch) {
+    throw new YamabikoError("history_lost", "The log this cursor is of is no longer there.");
+  }
+  return seq;
+}
+
+/** One event or an array of them; each is answered by its ack. After one that may come again the rest is not tried. */
+async function publishEvents({ request, params }: RouteRequest, parts: RoomParts): Promise<Answer> {
+  parts.checkBackEnd(request);
+  const room = parts.room(params.roomId!);
+  const text = (await readBytes(request, parts.limits.requestBytes)).toString();
+  const texts = splitJsonArray(text, MAX_EVENTS);
+  const events = (texts ?? [text]).map((each) => readEvent(parseJson(each, parts.limits)));
+  const acks: Ack[] = [];
+  let stopped: YamabikoError | null = null;
+  for (const event of events) {
+    const ack: Ack = stopped === null ? await publish(room, event) : refused(event.messageId, stopped);
+    const { error } = ack.payload;
+    if (error?.retryable === true) {
+      stopped ??= new YamabikoError("unavailable", "An earlier event was refused; send that one first.");
+    }
+    acks.push(ack);
+  }
+  if (texts !== null) return { status: 200, body: acks };
+  const { error } = acks[0]!.payload;
+  return {
+    status: error === undefined ? 200 : ERRORS[error.code].status,
+    body: acks[0],
+    retryAfterMs: error?.retryAfterMs,
+  };
+}
+
+interface NewEvent {
+  readonly type: string;
+  readonly payload: JsonObject;
+  readonly messageId: string | undefined;
+}
+
+interface Ack {
+  readonly type: "ack";
+  readonly messageId?: string | undefined;
+  readonly payload: { readonly success: boolean; readonly error?: ReturnType<YamabikoError["toWire"]> };
+}
+
+function readEvent(value: unknown): NewEvent {
+  const { type, payload, messageId } = toEnvelope(value);
+  if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
+    throw new YamabikoError("invalid_message", "The payload must be an object.");
+  }
+  return { type, payload: payload as JsonObject, messageId };
+}
+
+async function publish(room: ServerRoom, { type, payload, messageId }: NewEvent): Promise<Ack> {
+  try {
+    const saved = await room.publish(type, payload, messageId === undefined ? {} : { messageId });
+    return { type: "ack", messageId, payload: { success: true, ...saved } };
+  } catch (error) {
+    return refused(messageId, toYamabikoError(error));
+  }
+}
+
+function refused(messageId: string | undefined, error: YamabikoError): Ack {
+  return { type: "ack", messageId, payload: { success: false, error: error.toWire() } };
+}

@@ -1,0 +1,35 @@
+import { toYamabikoError } from "../protocol/index.ts";
+import type { Connection } from "../session/connection.ts";
+import type { Session } from "../session/session.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { ReadRequest } from "./read-request.ts";
+
+/**
+ * Lets somebody who reads by HTTP into the rooms of its request: those it knows it goes on with, the others it joins.
+ * Resolves when all are answered.
+ * @throws {YamabikoError} what may be better the next time; where only events are wanted, every refusal.
+ */
+export async function enterRooms(
+  session: Session,
+  request: ReadRequest,
+  connection: Connection,
+  sessions: Sessions,
+): Promise<void> {
+  await Promise.all(
+    request.resumed.map(async ({ address, from }) => {
+      try {
+        await sessions.resume(session, address, from);
+      } catch (error) {
+        const typed = toYamabikoError(error);
+        if (request.wants === "events" || typed.retryable) throw error;
+        connection.send({
+          type: "left_room",
+          payload: { roomId: address.roomId, reason: typed.code },
+          roomId: address.roomId,
+        });
+      }
+    }),
+  );
+  for (const message of request.messages) session.receive(message, JSON.stringify(message).length);
+  await session.whenIdle();
+}

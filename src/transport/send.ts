@@ -1,0 +1,200 @@
+import { randomUUID } from "node:crypto";
+import type { GuestTokens } from "../auth/identity.ts";
+import { isoTime, parseJson } from "../codec/json.ts";
+import { splitJsonArray } from "../codec/json-array.ts";
+import {
+  type Clock,
+  type Envelope,
+  ERRORS,
+  type Limits,
+  messageIdOf,
+  toEnvelope,
+  toYamabikoError,
+  YamabikoError,
+} from "../protocol/index.ts";
+import type { Connection } from "../session/connection.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { type Caller, closedError, introduce, rateKey } from "./caller.ts";
+import { pollJson } from "./formats.ts";
+import type { RequestRates } from "./request-rates.ts";
+
+/** The most messages in one request. */
+const MAX_MESSAGES = 1_000;
+
+/** What the transports over HTTP stand on. */
+export interface RequestParts {
+  readonly sessions: Sessions;
+  readonly guests: GuestTokens | null;
+  readonly rates: RequestRates;
+  readonly limits: Limits;
+  readonly clock: Clock;
+}
+
+/** What a request is answered with. */
+export interface SendAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/**
+ * POST: one envelope or an array of them, each answered by its ack, in order (HTTP-2, HTTP-3). Needs no joined room.
+ * @throws {YamabikoError} when nothing of it was done.
+ */
+export async function sendMessages(body: Uint8Array, caller: Caller, parts: RequestParts): Promise<SendAnswer> {
+  const { isArray, values } = readMessages(body, parts.limits);
+  const connection = new SendConnection(parts.clock);
+  const session = parts.sessions.open(connection, { rates: parts.rates.of(rateKey(caller)) });
+  try {
+    introduce(session, caller, parts.guests);
+    if (connection.closed !== null) throw connection.refusal ?? connection.closed;
+    for (const { value, bytes } of values) {
+      const refusal = connection.expect(value);
+      if (refusal === null) session.receive(value, bytes);
+    }
+    await session.whenIdle();
+  } finally {
+    session.end("normal");
+  }
+  const answers = connection.answers();
+  if (isArray) return { status: 200, body: answers };
+  const [ack] = answers;
+  const { error } = ack!.payload as { error?: { code: keyof typeof ERRORS; retryAfterMs?: number } };
+  return {
+    status: error === undefined ? 200 : ERRORS[error.code].status,
+    body: ack,
+    retryAfterMs: error?.retryAfterMs,
+  };
+}
+
+interface Received {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
+function readMessages(body: Uint8Array, limits: Limits): { isArray: boolean; values: Received[] } {
+  const text = decodeText(body);
+  const parts = splitJsonArray(text, MAX_MESSAGES);
+  if (parts?.length === 0) throw new YamabikoError("invalid_message", "There is no message in it.");
+  const values = (parts ?? [text]).map((part) => {
+    const bytes = parts === null ? body.length : Buffer.byteLength(part);
+    if (bytes > limits.messageBytes) {
+      throw new YamabikoError("payload_too_large", `A message may have ${limits.messageBytes} bytes.`);
+    }
+    return { value: named(parseJson(part, limits)), bytes };
+  });
+  return { isArray: parts !== null, values };
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeText(body: Uint8Array): string {
+  try {
+    return decoder.decode(body);
+  } catch {
+    throw new YamabikoError("invalid_message", "The body is not valid UTF-8.");
+  }
+}
+
+/** A message without an id is given one: every message of a request is answered. */
+function named(value: unknown): unknown {
+  const isNameless =
+    typeof value === "object" && value !== null && !Array.isArray(value) && (value as Envelope).messageId === undefined;
+  return isNameless ? { ...(value as object), messageId: randomUUID() } : value;
+}
+
+/** Types that are about what a client reads, and so say nothing in a request that only writes. */
+const NOT_HERE: ReadonlySet<string> = new Set(["join_room", "authenticate"]);
+
+/** A client that sends and does not listen: it collects what it is answered. */
+class SendConnection implements Connection {
+  readonly transport = "send";
+  readonly isDuplex = false;
+  readonly format = pollJson;
+  readonly writable = false;
+  readonly isCongested = false;
+  readonly #clock: Clock;
+  readonly #acks: (Envelope | null)[] = [];
+  /** Where the answer to a messageId belongs; the same id may come twice in one request. */
+  readonly #places = new Map<string, number[]>();
+  readonly #others: Envelope[] = [];
+  /** Why the server ended it before all was answered. */
+  closed: YamabikoError | null = null;
+  /** What was said before it was ended. */
+  refusal: YamabikoError | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get heardAt(): number {
+    return this.#clock.monotonic();
+  }
+
+  /** A message is to be answered, in this place. Gives why it is refused without asking anybody, or null. */
+  expect(value: unknown): YamabikoError | null {
+    const place = this.#acks.push(null) - 1;
+    const messageId = messageIdOf(value);
+    let refusal: YamabikoError | null = null;
+    try {
+      const { type } = toEnvelope(value);
+      if (NOT_HERE.has(type)) {
+        refusal = new YamabikoError("invalid_message", `"${type}" has no place in a request that only sends.`, {
+          remedy:
+            "Send the token in the Authorization header; name the rooms to read in GET /api/events or /api/messages.",
+        });
+      }
+    } catch (error) {
+      refusal = toYamabikoError(error);
+    }
+    if (refusal !== null) this.#acks[place] = this.#refused(messageId, refusal);
+    else if (messageId !== undefined) {
+      const places = this.#places.get(messageId);
+      if (places === undefined) this.#places.set(messageId, [place]);
+      else places.push(place);
+    }
+    return refusal;
+  }
+
+  /** One ack per message, in order, then whatever else was said. */
+  answers(): Envelope[] {
+    const missing = this.closed ?? new YamabikoError("unavailable", "The message was not handled.");
+    const acks = this.#acks.map((ack, place) => {
+      if (ack !== null) return ack;
+      const [messageId] = Array.from(this.#places).find(([, places]) => places.includes(place)) ?? [];
+      return this.#refused(messageId, missing);
+    });
+    return [...acks, ...this.#others];
+  }
+
+  send(envelope: Envelope): void {
+    if (envelope.type === "welcome") return;
+    const place = envelope.messageId === undefined ? undefined : this.#places.get(envelope.messageId)?.shift();
+    if (envelope.type === "ack" && place !== undefined) this.#acks[place] = envelope;
+    else if (envelope.type === "error" && this.#acks.length === 0) {
+      this.refusal = YamabikoError.fromWire(envelope.payload as Parameters<typeof YamabikoError.fromWire>[0]);
+    } else this.#others.push(envelope);
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= closedError(code, reason);
+  }
+
+  deliver(): void {}
+
+  ping(): boolean {
+    return false;
+  }
+
+  pauseReading(): void {}
+
+  #refused(messageId: string | undefined, error: YamabikoError): Envelope {
+    const ack: Envelope = {
+      type: "ack",
+      payload: { success: false, error: error.toWire() },
+      timestamp: isoTime(this.#clock.now()),
+    };
+    if (messageId !== undefined) ack.messageId = messageId;
+    return ack;
+  }
+}
