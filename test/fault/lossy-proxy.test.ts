@@ -134,13 +134,34 @@ describe("the lossy proxy", () => {
 
   it("refuses upgrades while told to, and nothing else", async () => {
     await start();
-    proxy.refusesUpgrades = true;
+    proxy.upgrades = "refuse";
     const refused = await opened();
     expect([refused.socket.readyState, proxy.counts.upgradesRefused]).toEqual([WebSocket.CLOSED, 1]);
     expect(await (await post()).text()).toBe(BODY);
-    proxy.refusesUpgrades = false;
+    proxy.upgrades = "pass";
     const { socket } = await opened();
     expect(socket.readyState).toBe(WebSocket.OPEN);
+    socket.terminate();
+  });
+
+  it("leaves upgrades unanswered, and holds streams back, while told to", async () => {
+    await start();
+    proxy.upgrades = "hang";
+    const socket = new WebSocket(proxy.wsUrl);
+    socket.on("error", () => {});
+    await until(() => proxy.counts.upgradesRefused === 1);
+    proxy.holdsStreams = true;
+    const gone = new AbortController();
+    let answered = false;
+    const asked = fetch(`${proxy.url}/stream`, { signal: gone.signal }).then(() => {
+      answered = true;
+    });
+    await until(() => proxy.counts.held === 1);
+    expect(await (await post()).text()).toBe(BODY);
+    expect([answered, socket.readyState]).toEqual([false, WebSocket.CONNECTING]);
+    gone.abort();
+    await expect(asked).rejects.toThrow();
+    await until(() => dropped === 1);
     socket.terminate();
   });
 

@@ -48,7 +48,10 @@ export interface LossyCounts {
   socketsCut: number;
   socketsSwallowed: number;
   delayed: number;
+  /** Upgrades refused or left hanging. */
   upgradesRefused: number;
+  /** Streams held back. */
+  held: number;
 }
 
 /**
@@ -58,8 +61,10 @@ export interface LossyCounts {
 export class LossyProxy {
   /** Takes the place of the chances there were. */
   chances: LossyChances;
-  /** While true, every upgrade is answered with 403, as proxies do that know no WebSocket. */
-  refusesUpgrades = false;
+  /** What becomes of upgrades: passed on, answered with 403, or never answered, as by proxies that know no WebSocket. */
+  upgrades: "pass" | "refuse" | "hang" = "pass";
+  /** While true, nothing of an event stream comes through before its end, as with proxies that collect whole answers. */
+  holdsStreams = false;
   readonly counts: LossyCounts = {
     requests: 0,
     lost: 0,
@@ -70,6 +75,7 @@ export class LossyProxy {
     socketsSwallowed: 0,
     delayed: 0,
     upgradesRefused: 0,
+    held: 0,
   };
   readonly #targetPort: number;
   readonly #random: Random;
@@ -184,6 +190,11 @@ export class LossyProxy {
       answer.on("end", end);
       return;
     }
+    if (isStream && this.holdsStreams) {
+      this.counts.held++;
+      answer.resume();
+      return;
+    }
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     response.flushHeaders();
     const isCut = !isStream && this.#happens(this.chances.cut);
@@ -204,9 +215,10 @@ export class LossyProxy {
 
   async #upgrade(request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
     client.on("error", () => {});
-    if (this.refusesUpgrades) {
+    if (this.upgrades !== "pass") {
       this.counts.upgradesRefused++;
-      client.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      if (this.upgrades === "refuse")
+        client.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       return;
     }
     await this.#delay();
