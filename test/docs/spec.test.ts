@@ -5,7 +5,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import ajvFormats from "ajv-formats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { chat } from "../../src/features/index.ts";
+import { chat, notifications } from "../../src/features/index.ts";
+import { notificationInput, notifyRequest } from "../../src/features/notifications/schemas.ts";
 import {
   type Envelope,
   ERRORS,
@@ -87,7 +88,7 @@ const game = defineNamespace({
 });
 const feed = defineNamespace({ name: "feed", messages: {} });
 
-const ALL: readonly Namespace[] = [chat(), board, game, feed];
+const ALL: readonly Namespace[] = [chat(), notifications(), board, game, feed];
 const parts: SpecParts = { namespaces: ALL, version: "1.2.3" };
 const openApi = (more: Partial<SpecParts> = {}): Document =>
   createOpenApi({ ...parts, ...more }) as unknown as Document;
@@ -219,6 +220,33 @@ describe("/openapi.json", () => {
   });
 });
 
+describe("the notification of /openapi.json", () => {
+  it("accepts what the feature's schema accepts", () => {
+    const check = createCheck(openApi(), "openapi");
+    const fits = (body: JsonObject) => check("/components/schemas/NewNotification", body).length === 0;
+    const least = { userId: "ada", type: "mention", title: "Hello" };
+    const bodies: JsonObject[] = [
+      least,
+      { ...least, userId: 42, body: "x".repeat(4_000), url: "/rooms/lobby", category: "work" },
+      { ...least, url: null, category: null, dedupKey: "k", collapseKey: "c", expiresAt: 1_893_456_000_000 },
+    ];
+    for (const body of bodies) {
+      const { userId: _user, ...notification } = body;
+      expect(notificationInput.safeParse(notification).success).toBe(true);
+      expect(notifyRequest.safeParse(body).success).toBe(true);
+      expect(fits(body)).toBe(true);
+      const { userId, ...rest } = body;
+      expect(fits({ ...rest, userIds: [userId!, "bob"] })).toBe(true);
+    }
+    for (const wrong of [{ title: undefined }, { userIds: ["bob"] }, { title: "x".repeat(201) }, { dedupKey: "" }]) {
+      const body = JSON.parse(JSON.stringify({ ...least, ...wrong })) as JsonObject;
+      const { userId: _user, userIds: _users, ...notification } = body;
+      expect(notificationInput.safeParse(notification).success && notifyRequest.safeParse(body).success).toBe(false);
+      expect(fits(body)).toBe(false);
+    }
+  });
+});
+
 describe("/asyncapi.json", () => {
   for (const [what, more] of VARIANTS) {
     it(`is AsyncAPI 3.0 by the official schema: ${what}`, () => {
@@ -257,6 +285,7 @@ describe("/asyncapi.json", () => {
       "connection",
       "stream",
       "room.chat",
+      "room.user",
       "room.board",
       "room.game",
       "room.feed",

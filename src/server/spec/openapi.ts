@@ -7,7 +7,7 @@ import {
   SUBPROTOCOLS,
 } from "../../protocol/index.ts";
 import type { Namespace } from "../../session/namespace.ts";
-import { type Answer, type Body, type Parameter, ROUTE_SCHEMAS, ROUTES, type Route } from "./routes.ts";
+import { type Answer, type Body, type DescribedRoute, type Parameter, ROUTE_SCHEMAS, ROUTES } from "./routes.ts";
 import { ref } from "./shared-schemas.ts";
 import { componentSchemas, type WireMessage, wireMessages } from "./wire.ts";
 
@@ -69,7 +69,7 @@ export function createOpenApi(parts: SpecParts): JsonObject {
   };
 }
 
-const TAGS: readonly (readonly [Route["tag"], string])[] = [
+const TAGS: readonly (readonly [DescribedRoute["tag"], string])[] = [
   ["messages", "Sending and receiving without a WebSocket."],
   ["rooms", "Reading rooms, and publishing into them."],
   ["notifications", "The users' inboxes."],
@@ -97,7 +97,7 @@ function unions(messages: readonly WireMessage[]): JsonObject {
   };
 }
 
-function pathsOf(routes: readonly Route[], limits: Limits, guests: boolean): JsonObject {
+function pathsOf(routes: readonly DescribedRoute[], limits: Limits, guests: boolean): JsonObject {
   const paths: { [path: string]: JsonObject } = {};
   for (const route of routes) {
     paths[route.path] ??= {};
@@ -106,7 +106,7 @@ function pathsOf(routes: readonly Route[], limits: Limits, guests: boolean): Jso
   return paths;
 }
 
-function operationOf(route: Route, limits: Limits, guests: boolean): JsonObject {
+function operationOf(route: DescribedRoute, limits: Limits, guests: boolean): JsonObject {
   const { operationId, tag, summary, description, path, query, body } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name: name!,
@@ -133,7 +133,7 @@ function operationOf(route: Route, limits: Limits, guests: boolean): JsonObject 
   };
 }
 
-function securityOf({ auth, guests }: Route, letsGuestsIn: boolean): JsonObject[] {
+function securityOf({ auth, guests }: DescribedRoute, letsGuestsIn: boolean): JsonObject[] {
   if (auth === "none") return [];
   if (auth === "backEnd") return [{ apiKey: [] }];
   return [{ token: [] }, { ticket: [] }, ...(letsGuestsIn && guests !== false ? [{}] : [])];
@@ -170,7 +170,7 @@ function bodyOf({ schema, required, examples }: Body): JsonObject {
   return { required, content: { "application/json": { schema, examples: Object.fromEntries(named) } } };
 }
 
-function responsesOf(route: Route): JsonObject {
+function responsesOf(route: DescribedRoute): JsonObject {
   const responses: JsonObject = {};
   for (const answer of route.answers) responses[answer.status] = responseOf(answer);
   for (const [status, codes] of groupByStatus(route.errors)) {
@@ -200,7 +200,7 @@ function groupByStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
   return groups;
 }
 
-function refusalOf(status: number, codes: readonly ErrorCode[], route: Route): JsonObject {
+function refusalOf(status: number, codes: readonly ErrorCode[], route: DescribedRoute): JsonObject {
   const mayWait = codes.some((code) => ERRORS[code].retryable) && status !== 500;
   const [first] = codes;
   // A single message is refused by its ack; there the status says what the ack says.
@@ -212,7 +212,7 @@ function refusalOf(status: number, codes: readonly ErrorCode[], route: Route): J
       : {}),
     content: {
       "application/json": {
-        schema: isAcked ? { anyOf: [ref("ErrorAnswer"), ref("ack")] } : ref("ErrorAnswer"),
+        schema: isAcked ? { anyOf: [ref("ErrorAnswer"), ref("AckAnswer")] } : ref("ErrorAnswer"),
         example: {
           error: { code: first!, message: ERRORS[first!].when, retryable: ERRORS[first!].retryable },
         },

@@ -3,8 +3,8 @@ import { EXAMPLES } from "./examples.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { list, object, ref } from "./shared-schemas.ts";
 
-/** One HTTP route, as data. */
-export interface Route {
+/** One HTTP route as the documents tell it; `server/route.ts` is how it is answered. */
+export interface DescribedRoute {
   readonly method: "GET" | "POST";
   /** `{roomId}` stands for a percent-encoded `roomId`. */
   readonly path: string;
@@ -95,13 +95,15 @@ const POLLED: JsonSchema = object({
   messages: list(ref("EventMessage")),
   cursor: ref("RoomsCursor"),
   "state?": { type: "object", additionalProperties: ref("State") },
-  "users?": { type: "object", additionalProperties: object({ count, users: list(ref("Member")) }) },
+  "users?": { type: "object", additionalProperties: ref("RoomUsers") },
 });
+
+const NOT_NOTIFIED: JsonSchema = object({ userId: text, error: ref("Error") });
 
 const JOINS: JsonSchema = object({
   "cursor?": ref("RoomsCursor"),
-  "messages?": list(ref("Envelope")),
-  "welcome?": { type: "boolean" },
+  "messages?": list(ref("join_room")),
+  "welcome?": { type: "boolean", description: "Whether `welcome` is wanted. Default: false." },
 });
 const JOIN_EXAMPLE: JsonObject = {
   cursor: "chat%3Alobby=k3x:42",
@@ -109,7 +111,7 @@ const JOIN_EXAMPLE: JsonObject = {
 };
 
 /** Every HTTP route of the server. The handshake of WebSockets (`/ws`) is in the AsyncAPI document. */
-export const ROUTES: readonly Route[] = [
+export const ROUTES: readonly DescribedRoute[] = [
   {
     method: "POST",
     path: "/api/messages",
@@ -129,7 +131,7 @@ export const ROUTES: readonly Route[] = [
       {
         status: 200,
         what: "The ack, or all acks and replies.",
-        content: json({ anyOf: [ref("ack"), list(ref("ServerMessage"))] }),
+        content: json({ anyOf: [ref("AckAnswer"), list(ref("ServerMessage"))] }),
       },
     ],
     errors: [...OF_USERS, ...OF_BODIES, "unknown_type", "conflict"],
@@ -228,9 +230,9 @@ export const ROUTES: readonly Route[] = [
     summary: "A page of a room's events.",
     auth: "user",
     query: [
-      { name: "before", what: "Events before this seq.", schema: { type: "integer", minimum: 1 } },
+      { name: "before", what: "Events before this cursor or seq. Without it and `after`: the newest.", schema: text },
       { name: "after", what: "Events after this cursor or seq.", schema: text },
-      { ...LIMIT, what: "Events in the answer, at most." },
+      { ...LIMIT, what: "Events in the answer, at most. Default: 50." },
     ],
     body: null,
     answers: [
@@ -243,6 +245,7 @@ export const ROUTES: readonly Route[] = [
             more: { type: "boolean", description: "Whether the asked direction goes on." },
             cursor: ref("Cursor"),
             head: count,
+            epoch: text,
           }),
         ),
       },
@@ -269,19 +272,20 @@ export const ROUTES: readonly Route[] = [
     operationId: "publishEvents",
     tag: "rooms",
     summary: "Publish one event or several into a room, as the server.",
-    description: "No schema of the namespace is applied. The same `messageId` again is the same event.",
+    description:
+      "No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
     auth: "backEnd",
     query: [],
     body: {
       required: true,
-      schema: { anyOf: [ref("Publication"), list(ref("Publication"), { minItems: 1 })] },
+      schema: { anyOf: [ref("Publication"), list(ref("Publication"), { minItems: 1, maxItems: 1_000 })] },
       examples: { one: { type: "news", payload: { title: "Hello" }, messageId: "news-1" } },
     },
     answers: [
       {
         status: 200,
         what: "The ack, or all acks in the same order.",
-        content: json({ anyOf: [ref("ack"), list(ref("ack"))] }),
+        content: json({ anyOf: [ref("AckAnswer"), list(ref("AckAnswer"))] }),
       },
     ],
     errors: ["unauthenticated", "invalid_message", "unknown_type", "conflict", ...OF_BODIES, ...ALWAYS],
@@ -296,9 +300,13 @@ export const ROUTES: readonly Route[] = [
     auth: "user",
     query: [
       { name: "before", what: "Notifications older than this seq.", schema: { type: "integer", minimum: 1 } },
-      { name: "limit", what: "Notifications in the answer, at most.", schema: { type: "integer", minimum: 1 } },
+      {
+        name: "limit",
+        what: "Notifications in the answer, at most. Default: 20.",
+        schema: { type: "integer", minimum: 1, maximum: 100 },
+      },
       { name: "unread", what: "1: only those not read.", schema: flag },
-      { name: "archived", what: "1: only those archived.", schema: flag },
+      { name: "archived", what: "1: only those archived, instead of only those not archived.", schema: flag },
       { name: "category", what: "Only those of this category.", schema: text },
     ],
     body: null,
@@ -307,7 +315,15 @@ export const ROUTES: readonly Route[] = [
         status: 200,
         what: "Notifications, and how many there are.",
         content: {
-          ...json(object({ notifications: list(ref("Notification")), unread: count, unseen: count, cursor: text })),
+          ...json(
+            object({
+              notifications: list(ref("Notification")),
+              unread: count,
+              unseen: count,
+              "more?": { type: "boolean", description: "Whether there are older ones of the kind asked for." },
+              cursor: { type: "string", description: "Who joins the user's room after it misses nothing." },
+            }),
+          ),
           ...eventStream,
         },
       },
@@ -329,7 +345,15 @@ export const ROUTES: readonly Route[] = [
         one: { userId: "ada", type: "mention", title: "Grace mentioned you", body: "in #lobby", url: "/rooms/lobby" },
       },
     },
-    answers: [{ status: 200, what: "It is in every inbox.", content: json({ type: "object" }) }],
+    answers: [
+      {
+        status: 200,
+        what: "What became of it: for `userId` its result, for `userIds` one for each.",
+        content: json({
+          anyOf: [ref("Notified"), object({ results: list({ anyOf: [ref("Notified"), NOT_NOTIFIED] }) })],
+        }),
+      },
+    ],
     errors: ["unauthenticated", "invalid_message", "conflict", ...OF_BODIES, ...ALWAYS],
   },
   {
@@ -449,18 +473,30 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
+const USER_ID: JsonSchema = { anyOf: [{ type: "string", minLength: 1, maxLength: 255 }, { type: "integer" }] };
+const upTo = (maxLength: number): JsonSchema => ({ type: "string", maxLength });
+
 /** The schemas that only routes speak of, by name. */
 export const ROUTE_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Publication: object(
-    { type: ref("MessageType"), payload: {}, "messageId?": ref("MessageId") },
+    { type: ref("MessageType"), payload: { type: "object" }, "messageId?": ref("MessageId") },
     "An event to publish.",
+  ),
+  AckAnswer: object(
+    {
+      type: { const: "ack" },
+      payload: { anyOf: [ref("AckSuccess"), ref("AckFailure")] },
+      "timestamp?": ref("Timestamp"),
+      "messageId?": ref("MessageId"),
+    },
+    "The ack of a message that came by HTTP.",
   ),
   Notification: object({
     id: text,
     seq: ref("Seq"),
     type: text,
     title: text,
-    body: textOrNull,
+    body: text,
     url: textOrNull,
     category: textOrNull,
     timestamp: ref("Timestamp"),
@@ -468,22 +504,36 @@ export const ROUTE_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     seen: { type: "boolean" },
     archived: { type: "boolean" },
   }),
+  Notified: object({
+    userId: text,
+    id: { type: "string", description: "Names the notification for ever." },
+    seq: ref("Seq"),
+    duplicate: { type: "boolean", description: "Its `dedupKey` was used before; nothing was added." },
+  }),
   NewNotification: {
     ...object(
       {
-        "userId?": text,
-        "userIds?": list(text, { minItems: 1 }),
-        type: text,
-        title: text,
-        "body?": text,
-        "url?": text,
-        "category?": text,
-        "dedupKey?": { type: "string", description: "The same key for the same user again is the same notification." },
-        "collapseKey?": { type: "string", description: "Replaces an earlier notification with the same key." },
-        "expiresAt?": { anyOf: [{ type: "number" }, ref("Timestamp")] },
+        "userId?": USER_ID,
+        "userIds?": list(USER_ID, { minItems: 1, maxItems: 10_000 }),
+        type: { ...upTo(64), description: "What kind it is, for the page.", examples: ["order_shipped"] },
+        title: upTo(200),
+        "body?": upTo(4_000),
+        "url?": {
+          type: ["string", "null"],
+          maxLength: 2_000,
+          description: "Where a click leads: a path, or `http(s)://`.",
+        },
+        "category?": { type: ["string", "null"], maxLength: 64 },
+        "dedupKey?": {
+          ...upTo(200),
+          minLength: 1,
+          description: "The same key again for the same user within 24 h is the same notification.",
+        },
+        "collapseKey?": { ...upTo(200), minLength: 1, description: "Takes the place of those of the same key." },
+        "expiresAt?": { type: "integer", minimum: 1, description: "When it leaves the inbox, ms since 1970." },
       },
-      "A notification to send, to `userId` or to each of `userIds`.",
+      "A notification, to `userId` or to each of `userIds`.",
     ),
-    anyOf: [{ required: ["userId"] }, { required: ["userIds"] }],
+    oneOf: [{ required: ["userId"] }, { required: ["userIds"] }],
   },
 };
