@@ -11,6 +11,7 @@ import {
   parseFlags,
   resolveConfig,
   SETTINGS,
+  toServerOptions,
   variableOf,
 } from "./config.ts";
 import { loadConfigFile } from "./config-file.ts";
@@ -137,6 +138,32 @@ describe("resolveConfig", () => {
     const refusal = refusalOf(() => dev({ env: { YAMABIKO_JWT_SECRET: "canary" } }));
     expect(refusal.message).toContain("YAMABIKO_JWT_SECRET");
     expect(refusal.message + refusal.remedy).not.toContain("canary");
+  });
+
+  it("takes one API key or several, for the back ends", () => {
+    const [first, second] = ["a-key-for-the-back-end", "another+key/for=it+++"];
+    expect(toServerOptions(dev()).apiKeys).toEqual([]);
+    expect(toServerOptions(dev({ env: { YAMABIKO_API_KEY: first } })).apiKeys).toEqual([first]);
+    expect(toServerOptions(dev({ env: { YAMABIKO_API_KEY: `${first}, ${second}` } })).apiKeys).toEqual([first, second]);
+  });
+
+  it.each([
+    ["too short", "canary"],
+    ["one of two too short", "a-key-for-the-back-end,canary"],
+    ["no key at all", ","],
+    ["what no header carries", "canary and some more words"],
+    ["other letters than ASCII", "canary-ключ-ключ-ключ"],
+  ])("refuses an API key that is %s, and does not show it", (_name, value) => {
+    const refusal = refusalOf(() => dev({ env: { YAMABIKO_API_KEY: value } }));
+    expect(refusal.message).toBe("YAMABIKO_API_KEY cannot be used.");
+    expect(refusal.remedy).toContain("16 or more");
+    expect(refusal.remedy).toContain("openssl");
+  });
+
+  it("takes API keys by variable only", () => {
+    const key = "a-key-for-the-back-end";
+    expect(refusalOf(() => dev({ flags: { "api-key": key } })).remedy).toContain("YAMABIKO_API_KEY");
+    expect(refusalOf(() => dev({ file: { apiKey: key } })).remedy).toContain("YAMABIKO_API_KEY");
   });
 
   it("LIM-1 every limit has a flag, a variable and a key in the file", () => {

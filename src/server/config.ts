@@ -7,6 +7,9 @@ import { LIMITS, type LimitName, type Limits, limitVariable, parseRoomId, resolv
 import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { ServerOptions } from "./options.ts";
 
+/** What a header can carry after `Bearer`, and nobody guesses. */
+const API_KEY = /^[\x21-\x7e]{16,}$/;
+
 /**
  * The one table of settings. Flags, variables, keys of the configuration file, defaults, `yamabiko serve --help` and
  * docs/reference/configuration.md all come from it. Limits have their own table in protocol/limits.ts.
@@ -145,6 +148,13 @@ export const SETTINGS = {
     default: () => null,
     what: "When set, `aud` of a token must be or contain this.",
   }),
+  apiKey: setting({
+    schema: list(z.string().regex(API_KEY)).refine((keys) => keys.length > 0),
+    form: "keys of 16 or more ASCII characters (`openssl rand -base64 24`), separated by commas",
+    default: () => [],
+    what: "What back ends show to publish over HTTP. Without it none may.",
+    secret: true,
+  }),
   config: setting({
     schema: nullable(z.string().min(1)),
     form: "a file",
@@ -254,6 +264,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     jwksUrl: read("jwksUrl"),
     jwtIssuer: read("jwtIssuer"),
     jwtAudience: read("jwtAudience"),
+    apiKey: read("apiKey"),
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
       maxAgeMs: read("retentionMaxAgeMs") ?? undefined,
@@ -290,6 +301,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
       issuer: config.jwtIssuer ?? undefined,
       audience: config.jwtAudience ?? undefined,
     },
+    apiKeys: config.apiKey,
     namespaces: config.code.namespaces,
     access: config.code.access,
   };
