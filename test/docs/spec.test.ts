@@ -15,7 +15,9 @@ import {
   type Schema,
   type Json as Value,
 } from "../../src/protocol/index.ts";
+import type { RouteRequest } from "../../src/server/route.ts";
 import { createAsyncApi } from "../../src/server/spec/asyncapi.ts";
+import { documentRoutes } from "../../src/server/spec/document-routes.ts";
 import { createDocuments } from "../../src/server/spec/documents.ts";
 import { createOpenApi, type SpecParts } from "../../src/server/spec/openapi.ts";
 import { ROUTES } from "../../src/server/spec/routes.ts";
@@ -423,6 +425,25 @@ describe("both documents", () => {
     expect(JSON.parse(first!.text)).toEqual(openApi());
     expect(JSON.parse(documents.find("/asyncapi.json")!.text)).toEqual(asyncApi());
     expect(documents.find("/elsewhere.json")).toBeNull();
+  });
+});
+
+describe("the routes of the documents", () => {
+  const routes = documentRoutes(parts);
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    routes.find((route) => route.path === path)!.handle({ request: { headers } } as unknown as RouteRequest);
+
+  it("answer with the document, and 304 to who knows it", async () => {
+    for (const path of ["/openapi.json", "/asyncapi.json"]) {
+      const answer = (await ask(path))!;
+      expect(answer).toMatchObject({ status: 200, type: "application/json; charset=utf-8" });
+      expect(JSON.parse(String(answer.text))).toHaveProperty("info.version", "1.2.3");
+      const etag = answer.headers!.ETag!;
+      for (const known of [etag, `W/${etag}`, `"other", ${etag}`]) {
+        expect(await ask(path, { "if-none-match": known })).toMatchObject({ status: 304, headers: { ETag: etag } });
+      }
+      expect(await ask(path, { "if-none-match": '"other"' })).toMatchObject({ status: 200 });
+    }
   });
 });
 

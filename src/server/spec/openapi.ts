@@ -43,7 +43,7 @@ export function createOpenApi(parts: SpecParts): JsonObject {
     info: {
       title: serverName,
       version,
-      description: `The same messages, rules and errors as over WebSockets (\`/ws\`, subprotocols \`${SUBPROTOCOLS.json}\` and \`${SUBPROTOCOLS.msgpack}\`), which \`/asyncapi.json\` describes. Every request is stateless. A message may have ${limits.messageBytes} bytes.`,
+      description: `The same messages, rules and errors as over WebSockets (\`/ws\`, subprotocols \`${SUBPROTOCOLS.json}\` and \`${SUBPROTOCOLS.msgpack}\`), which \`/asyncapi.json\` describes. Every request is stateless. A message may have ${limits.messageBytes} bytes, a body ${limits.requestBytes}.`,
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],

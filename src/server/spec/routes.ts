@@ -61,6 +61,7 @@ const flag: JsonSchema = { type: "integer", enum: [0, 1] };
 /** Refusals that every route may give. */
 const ALWAYS: readonly ErrorCode[] = ["access_denied", "rate_limited", "unavailable", "internal"];
 const OF_USERS: readonly ErrorCode[] = ["unauthenticated", "token_expired", "invalid_message", ...ALWAYS];
+const OF_READERS: readonly ErrorCode[] = [...OF_USERS, "too_many_connections", "too_many_rooms"];
 const OF_BODIES: readonly ErrorCode[] = ["payload_too_large"];
 
 const ROOMS: Parameter = {
@@ -150,7 +151,7 @@ export const ROUTES: readonly DescribedRoute[] = [
       { status: 200, what: "Events, oldest first, and where to go on.", content: json(POLLED), headers: ["ETag"] },
       { status: 304, what: "Nothing is new.", content: {} },
     ],
-    errors: [...OF_USERS, "unknown_type"],
+    errors: [...OF_READERS, "unknown_type"],
   },
   {
     method: "GET",
@@ -171,7 +172,7 @@ export const ROUTES: readonly DescribedRoute[] = [
       },
       { status: 304, what: "Nothing is new.", content: {} },
     ],
-    errors: [...OF_USERS, "unknown_type"],
+    errors: [...OF_READERS, "unknown_type"],
   },
   {
     method: "POST",
@@ -191,7 +192,7 @@ export const ROUTES: readonly DescribedRoute[] = [
         content: json(object({ messages: list(ref("ServerMessage")), cursor: ref("RoomsCursor") })),
       },
     ],
-    errors: [...OF_USERS, ...OF_BODIES, "too_many_connections"],
+    errors: [...OF_READERS, ...OF_BODIES],
   },
   {
     method: "GET",
@@ -207,7 +208,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     answers: [
       { status: 200, what: "The stream; `welcome` comes first.", content: eventStream, headers: ["Last-Event-ID"] },
     ],
-    errors: [...OF_USERS, "unknown_type", "too_many_connections"],
+    errors: [...OF_READERS, "unknown_type"],
   },
   {
     method: "POST",
@@ -220,7 +221,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     query: [],
     body: { required: false, schema: JOINS, examples: { resume: JOIN_EXAMPLE } },
     answers: [{ status: 200, what: "The stream; `welcome` comes first.", content: eventStream }],
-    errors: [...OF_USERS, ...OF_BODIES, "too_many_connections"],
+    errors: [...OF_READERS, ...OF_BODIES],
   },
   {
     method: "GET",
@@ -264,7 +265,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     answers: [
       { status: 200, what: "At most 100 users are named; the count is of all.", content: json(ref("RoomUsers")) },
     ],
-    errors: [...OF_USERS, "unknown_type"],
+    errors: [...OF_READERS, "unknown_type"],
   },
   {
     method: "POST",
@@ -328,7 +329,7 @@ export const ROUTES: readonly DescribedRoute[] = [
         },
       },
     ],
-    errors: [...OF_USERS, "too_many_connections"],
+    errors: OF_READERS,
   },
   {
     method: "POST",

@@ -1,0 +1,154 @@
+import { readdirSync } from "node:fs";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import ajvFormats from "ajv-formats";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chat } from "../../src/features/index.ts";
+import type { JsonObject } from "../../src/protocol/index.ts";
+import { createOpenApi } from "../../src/server/spec/openapi.ts";
+import { type DescribedRoute, ROUTES } from "../../src/server/spec/routes.ts";
+import { devToken, startServer } from "../harness.ts";
+import { inRepository, textOf } from "./tables.ts";
+
+const KEY = "key-of-a-back-end-0123456789abcdef";
+let server: Awaited<ReturnType<typeof startServer>>;
+let token: string;
+
+beforeAll(async () => {
+  server = await startServer({ apiKeys: [KEY] });
+  token = await devToken(server.url, "ada");
+});
+afterAll(() => server.close());
+
+const document = createOpenApi({ namespaces: [chat()], version: "1.2.3", dev: true, guests: true });
+const ajv = new Ajv2020({ strict: false });
+(ajvFormats.default as unknown as (ajv: Ajv2020) => void)(ajv);
+ajv.addSchema({ $id: "doc:", paths: document.paths, components: document.components });
+
+interface Asked {
+  readonly query?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+function routeOf(operationId: string): DescribedRoute {
+  return ROUTES.find((route) => route.operationId === operationId)!;
+}
+
+/** Asks as whoever may. */
+function ask({ method, path, auth }: DescribedRoute, { query = "", body, headers = {} }: Asked = {}) {
+  const credential: Record<string, string> =
+    auth === "none" ? {} : { Authorization: `Bearer ${auth === "user" ? token : KEY}` };
+  return fetch(`${server.url}${path.replace("{roomId}", encodeURIComponent("chat:lobby"))}${query}`, {
+    method,
+    headers: { ...credential, ...headers },
+    signal: AbortSignal.timeout(10_000),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** What is wrong with an answer, by the document. */
+async function problemsOf(route: DescribedRoute, response: Response): Promise<string[]> {
+  const pointer = (...steps: string[]) =>
+    steps.map((step) => `/${encodeURIComponent(step.replaceAll("/", "~1"))}`).join("");
+  const type = (response.headers.get("Content-Type") ?? "").split(";")[0]!;
+  const at = pointer("paths", route.path, route.method.toLowerCase(), "responses", String(response.status));
+  if (ajv.getSchema(`doc:#${at}`) === undefined) return [`${response.status} is not documented`];
+  if (response.status === 304) return [];
+  const check = ajv.getSchema(`doc:#${at}${pointer("content", type, "schema")}`) as ValidateFunction | undefined;
+  if (check === undefined) return [`${response.status} as ${type} is not documented`];
+  const text = await response.text();
+  if (check(type === "application/json" ? JSON.parse(text) : text)) return [];
+  return (check.errors ?? []).map((error) => `${error.instancePath} ${error.message}: ${text.slice(0, 300)}`);
+}
+
+/** Described before they are served. To be taken out of this list as soon as they are. */
+const NOT_YET: ReadonlySet<string> = new Set(["readNotifications", "sendNotification", "readOpenApi", "readAsyncApi"]);
+
+/** The routes the server is made of, as its source has them. */
+function servedRoutes(): string[] {
+  const files = readdirSync(inRepository("src/server"), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.startsWith("spec"))
+    .flatMap((file) => [...textOf(`src/server/${file}`).matchAll(/method: "(\w+)",\s*path: "([^"]+)"/g)])
+    .map(([, method, path]) => `${method} ${path!.replace(/:(\w+)/g, "{$1}")}`);
+}
+
+describe("the routes of /openapi.json", () => {
+  it("are all the server has", () => {
+    const served = servedRoutes();
+    expect(served.length).toBeGreaterThan(10);
+    const described = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(described).toEqual(expect.arrayContaining(served));
+  });
+
+  for (const route of ROUTES.filter(({ operationId }) => !NOT_YET.has(operationId))) {
+    it(`is there: ${route.method} ${route.path}`, async () => {
+      const isWaiting = route.path === "/api/messages/wait";
+      const response = await ask(route, {
+        query: isWaiting ? "?roomId=lobby&timeoutMs=0" : "",
+        ...(route.method === "POST" ? { body: {} } : {}),
+      });
+      const type = response.headers.get("Content-Type") ?? "";
+      const text = type.startsWith("text/event-stream") ? "" : await response.text();
+      await response.body?.cancel().catch(() => {});
+      expect(text).not.toContain("There is nothing here");
+      expect([404, 405]).not.toContain(response.status);
+    });
+  }
+
+  const sent = { type: "send_message", payload: { roomId: "lobby", content: "Hello!" }, messageId: "m1" };
+  const answers: readonly (readonly [operationId: string, status: number, asked: Asked])[] = [
+    ["sendMessages", 200, { body: sent }],
+    ["sendMessages", 200, { body: [sent, { type: "ping", payload: { n: 1 } }, { type: "list_rooms", payload: {} }] }],
+    ["sendMessages", 400, { body: { ...sent, payload: { roomId: "lobby" } } }],
+    ["sendMessages", 404, { body: { ...sent, type: "nothing_like_it" } }],
+    ["sendMessages", 400, { body: { ...sent, messageId: 7 } }],
+    ["pollMessages", 200, { query: "?roomId=lobby&limit=5&state=1" }],
+    ["pollMessages", 400, { query: "?roomId=no%20room" }],
+    ["pollMessages", 401, { query: "?roomId=lobby", headers: { Authorization: "Bearer no" } }],
+    ["waitForMessages", 200, { query: "?roomId=lobby&timeoutMs=0" }],
+    [
+      "resumeAndWait",
+      200,
+      {
+        query: "?timeoutMs=0",
+        body: {
+          welcome: true,
+          messages: [{ type: "join_room", payload: { roomId: "lobby", limit: 5 }, messageId: "j1" }],
+        },
+      },
+    ],
+    ["streamEvents", 400, { query: "?roomId=no%20room" }],
+    ["readHistory", 200, { query: "?limit=5" }],
+    ["readHistory", 410, { query: "?after=gone:1" }],
+    ["listMembers", 200, {}],
+    ["publishEvents", 200, { body: { type: "news", payload: { title: "Hello" } } }],
+    ["publishEvents", 200, { body: [{ type: "news", payload: {}, messageId: "n1" }] }],
+    ["publishEvents", 401, { body: {}, headers: { Authorization: "Bearer no" } }],
+    ["issueTicket", 200, {}],
+    ["issueDevToken", 200, { body: { user: "bob" } }],
+    ["isAlive", 200, {}],
+    ["isReady", 200, {}],
+    ["readMetrics", 200, {}],
+  ];
+  for (const [operationId, status, asked] of answers) {
+    const what = JSON.stringify(asked.body ?? asked.query ?? "").slice(0, 60);
+    it(`answers as documented: ${operationId} with ${status} for ${what}`, async () => {
+      const route = routeOf(operationId);
+      const response = await ask(route, asked);
+      expect(response.status).toBe(status);
+      expect(await problemsOf(route, response)).toEqual([]);
+    });
+  }
+
+  it("takes the examples it shows", async () => {
+    const { requestBody } = (document.paths as Record<string, Record<string, JsonObject>>)["/api/messages"]!.post!;
+    const { examples } = (
+      requestBody as { content: Record<string, { examples: Record<string, { value: JsonObject }> }> }
+    ).content["application/json"]!;
+    for (const { value } of Object.values(examples)) {
+      const response = await ask(routeOf("sendMessages"), { body: value });
+      expect(JSON.stringify(await response.json())).toContain('"success":true');
+    }
+  });
+});
