@@ -105,7 +105,7 @@ async function live(log: Log, operations: readonly Operation[], clock = createFa
     const recent = known.slice(-KEPT);
     const from = recent.length === 0 ? 0 : pick % recent.length;
     const ids = recent.slice(from, from + count).map(({ id }) => id);
-    const payload =
+    const payload: JsonObject =
       by === "all"
         ? { all: true }
         : by === "upTo"

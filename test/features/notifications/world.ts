@@ -65,7 +65,13 @@ export function createWorld({
     ]);
     const nodeId = `n${nodes.length}`;
     const rooms = new Rooms({ log, bus, nodeId, observer: nullObserver, clock, limits: resolveLimits({}, true) });
-    const room = (roomId: string) => new ServerRoom(roomId, async () => rooms, namespaces);
+    const room = (roomId: string) =>
+      new ServerRoom(
+        roomId,
+        async () => rooms,
+        namespaces,
+        async () => {},
+      );
     const failures: { where: string; error: unknown }[] = [];
     namespace.service.attach({
       room,
