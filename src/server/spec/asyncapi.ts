@@ -9,8 +9,7 @@ import { componentSchemas, type WireMessage, wireMessages } from "./wire.ts";
  * Never throws because of a namespace's schema; what cannot be told about one accepts anything.
  */
 export function createAsyncApi(parts: SpecParts): JsonObject {
-  const { version, serverName = "Yamabiko", limits = resolveLimits({}, parts.dev) } = parts;
-  const namespaces = [...parts.namespaces];
+  const { namespaces, version, serverName = "Yamabiko", limits = resolveLimits({}, parts.dev) } = parts;
   const hasDefaultRoom = typeof parts.defaultRoom === "string";
   const messages = wireMessages({ namespaces, limits, hasDefaultRoom }, "draft-07");
   const core = messages.filter(({ namespace }) => namespace === null);

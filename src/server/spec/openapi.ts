@@ -13,7 +13,7 @@ import { componentSchemas, type WireMessage, wireMessages } from "./wire.ts";
 
 /** What the documents are made from. */
 export interface SpecParts {
-  readonly namespaces: Iterable<Namespace>;
+  readonly namespaces: readonly Namespace[];
   /** The version of the server. */
   readonly version: string;
   /** The title of the document. Default: `Yamabiko`. */

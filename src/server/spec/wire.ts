@@ -8,7 +8,7 @@ import { object, ref, SHARED_SCHEMAS } from "./shared-schemas.ts";
 /** What the two documents are made from. */
 export interface WireParts {
   /** In the order in which they are shown. */
-  readonly namespaces: Iterable<Namespace>;
+  readonly namespaces: readonly Namespace[];
   readonly limits: Limits;
   /** Whether messages without a room go to a default one. */
   readonly hasDefaultRoom: boolean;
