@@ -141,6 +141,30 @@ describe("the routes of /openapi.json", () => {
     });
   }
 
+  for (const operationId of ["streamEvents", "joinAndStream"]) {
+    it(`answers as documented: ${operationId} with a stream of what the server says`, async () => {
+      const route = routeOf(operationId);
+      const join = { type: "join_room", payload: { roomId: "lobby" }, messageId: "j1" };
+      const asked = route.method === "GET" ? { query: "?roomId=lobby" } : { body: { messages: [join] } };
+      const response = await ask(route, asked);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("Content-Type")).toMatch(/^text\/event-stream/);
+      expect(Object.keys(route.answers[0]!.content)).toEqual(["text/event-stream"]);
+      const check = ajv.getSchema("doc:#/components/schemas/ServerMessage") as ValidateFunction;
+      let text = "";
+      for await (const chunk of response.body!) {
+        text += new TextDecoder().decode(chunk as Uint8Array);
+        if (text.includes("room_users")) break;
+      }
+      const said = [...text.matchAll(/^data: (.*)$/gm)].map(([, line]) => JSON.parse(line!) as { type: string });
+      expect(said.map(({ type }) => type)).toEqual(expect.arrayContaining(["welcome", "joined_room"]));
+      for (const envelope of said) {
+        const own = ajv.getSchema(`doc:#/components/schemas/${envelope.type}`) as ValidateFunction;
+        expect([check(envelope), own(envelope)], JSON.stringify(envelope)).toEqual([true, true]);
+      }
+    });
+  }
+
   it("takes the examples it shows", async () => {
     const { requestBody } = (document.paths as Record<string, Record<string, JsonObject>>)["/api/messages"]!.post!;
     const { examples } = (
