@@ -148,4 +148,40 @@ describe("the fan-out", () => {
     pass(4);
     expect(done).toEqual(["dear", "a", "b", "sink"]);
   });
+
+  /** A connection whose write takes `costMs`. */
+  const dear = (name: string, costMs: number): Flushable => ({
+    flush: () => {
+      done.push(name);
+      now += costMs;
+    },
+  });
+
+  it("goes on in the next turn when it takes longer than 5 ms, and lets others in between", () => {
+    const names = Array.from({ length: 48 }, (_, index) => `sink ${index}`);
+    for (const name of names) fanout.markSink(dear(name, 0.5));
+    pass(0);
+    expect(done).toEqual(names.slice(0, 16));
+    fanout.markRoom(room("another room", 0, 1, () => fanout.markSink(sink("its reader"))));
+    pass(1);
+    expect(done.slice(16)).toEqual(["another room", ...names.slice(16, 32)]);
+    pass(1);
+    expect(done.slice(33, 49)).toEqual(names.slice(32));
+    pass(1);
+    expect(done.at(-1)).toBe("its reader");
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("puts the next one off by what all its slices took", () => {
+    fanout.markRoom(room("room"));
+    for (let index = 0; index < 32; index++) fanout.markSink(dear("sink", 0.5));
+    pass(0);
+    pass(1);
+    expect(done).toHaveLength(33);
+    fanout.markRoom(room("put off"));
+    pass(15);
+    expect(done.at(-1)).toBe("sink");
+    pass(1);
+    expect(done.at(-1)).toBe("put off");
+  });
 });

@@ -16,6 +16,10 @@ const MAX_DELAY_MS = 20;
 const CHEAP_MS = 2;
 /** With this many events per flush, messages are joined well enough without waiting, events. */
 const WELL_JOINED = 4;
+/** After this long the rest of a flush waits for the next turn, so that everybody else has one in between, ms. */
+const SLICE_MS = 5;
+/** How many are flushed between two looks at the clock. */
+const STEP = 16;
 
 /**
  * One flush for many: everything that became ready in one turn of the event loop leaves at its end, first from the rooms
@@ -23,16 +27,22 @@ const WELL_JOINED = 4;
  *
  * Idle, a flush comes at the end of the turn that asked for it. Under load, when flushes are dear and carry little, the
  * next one is put off by as much as the last one cost, at most 20 ms, so that at most half of the time goes into writing
- * and messages are joined.
+ * and messages are joined. One that takes longer than 5 ms goes on in the next turn: a room of 10,000 readers holds up
+ * neither heartbeats nor other rooms, and what its readers get meanwhile is joined.
  */
 export class Fanout {
   readonly #observer: Observer;
   #rooms: FlushableRoom[] = [];
   #sinks: Flushable[] = [];
+  /** Connections, and where to go on in them, that an earlier flush had no time for. */
+  #rest: Flushable[] = [];
+  #next = 0;
   #scheduled = false;
   #isFlushing = false;
   #delayMs = 0;
   #lastEnd = 0;
+  /** What was done since the last flush that came to its end. */
+  #done = { costMs: 0, rooms: 0, events: 0, readers: 0 };
 
   constructor(observer: Observer) {
     this.#observer = observer;
@@ -50,50 +60,76 @@ export class Fanout {
     this.#schedule();
   }
 
-  /** Flushes everything now. Called from inside a flush, it does nothing: what is new then goes with the next one. */
+  /**
+   * Flushes now: all rooms, and connections for as long as it may take. Called from inside a flush, it does nothing: what
+   * is new then goes with the next one.
+   */
   flush(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     const started = performance.now();
+    this.#flushRooms();
+    this.#flushSinks(started + SLICE_MS);
+    this.#isFlushing = false;
+    this.#lastEnd = performance.now();
+    this.#done.costMs += this.#lastEnd - started;
+    if (this.#rest.length === 0) this.#conclude();
+    if (this.#rest.length > 0 || this.#rooms.length > 0 || this.#sinks.length > 0) this.#schedule();
+  }
+
+  #flushRooms(): void {
     const rooms = this.#rooms;
-    const total = { events: 0, readers: 0 };
-    if (rooms.length > 0) {
-      this.#rooms = [];
-      for (const room of rooms) {
-        try {
-          const done = room.flush();
-          total.events += done.events;
-          total.readers += done.readers;
-        } catch (error) {
-          this.#observer.failure("flushing a room", error);
-        }
+    if (rooms.length === 0) return;
+    this.#rooms = [];
+    this.#done.rooms += rooms.length;
+    for (const room of rooms) {
+      try {
+        const { events, readers } = room.flush();
+        this.#done.events += events;
+        this.#done.readers += readers;
+      } catch (error) {
+        this.#observer.failure("flushing a room", error);
       }
     }
-    const sinks = this.#sinks;
-    if (sinks.length > 0) {
+  }
+
+  /** In the order in which they were marked, until `deadline`. */
+  #flushSinks(deadline: number): void {
+    if (this.#sinks.length > 0) {
+      this.#rest = this.#rest.length === 0 ? this.#sinks : this.#rest.slice(this.#next).concat(this.#sinks);
+      this.#next = 0;
       this.#sinks = [];
-      for (const sink of sinks) {
+    }
+    const rest = this.#rest;
+    while (this.#next < rest.length) {
+      const stop = Math.min(this.#next + STEP, rest.length);
+      while (this.#next < stop) {
         try {
-          sink.flush();
+          rest[this.#next++]!.flush();
         } catch (error) {
           this.#observer.failure("writing to a connection", error);
         }
       }
+      if (performance.now() >= deadline && this.#next < rest.length) return;
     }
-    this.#isFlushing = false;
-    this.#lastEnd = performance.now();
-    const cost = this.#lastEnd - started;
-    if (rooms.length > 0) {
-      const eventsPerRoom = total.events / rooms.length;
-      this.#delayMs = cost < CHEAP_MS || eventsPerRoom >= WELL_JOINED ? 0 : Math.min(cost, MAX_DELAY_MS);
-      this.#observer.flushed(cost, total.events, total.readers);
-    }
+    this.#rest = [];
+    this.#next = 0;
+  }
+
+  /** Everything is written: what it took says how long the next one may be put off. */
+  #conclude(): void {
+    const { costMs, rooms, events, readers } = this.#done;
+    if (rooms === 0) return;
+    this.#delayMs = costMs < CHEAP_MS || events / rooms >= WELL_JOINED ? 0 : Math.min(costMs, MAX_DELAY_MS);
+    this.#observer.flushed(costMs, events, readers);
+    this.#done = { costMs: 0, rooms: 0, events: 0, readers: 0 };
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#isFlushing) return;
     this.#scheduled = true;
-    const wait = this.#delayMs === 0 ? 0 : this.#lastEnd + this.#delayMs - performance.now();
+    const isDue = this.#delayMs === 0 || this.#rest.length > 0;
+    const wait = isDue ? 0 : this.#lastEnd + this.#delayMs - performance.now();
     if (wait < 1) setImmediate(this.#run);
     else setTimeout(this.#run, wait);
   }
