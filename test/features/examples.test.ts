@@ -6,6 +6,7 @@ import vm from "node:vm";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { startServer, until } from "../harness.ts";
+import { curl, curlLines } from "./curl.ts";
 
 const run = promisify(execFile);
 const path = (name: string): string => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
@@ -64,6 +65,39 @@ describe("examples", () => {
       await until(() => ada.said.includes("Disconnected:"));
     } finally {
       server.kill();
+    }
+  });
+});
+
+describe("examples/curl", () => {
+  it("ACK-3, RES-1 the lines of its README read a room from a cursor, and send once however often they are repeated", async () => {
+    const server = await startServer();
+    try {
+      const [follow, send, poll, wait] = curlLines(readFileSync(path("curl/README.md"), "utf8"), server.url);
+      const acks = [await curl(send!).text, await curl(send!).text].map((text) => JSON.parse(text).payload);
+      const { savedId } = acks[0];
+      expect(acks).toMatchObject([
+        { success: true, seq: 1, savedId, duplicate: false },
+        { success: true, seq: 1, savedId, duplicate: true },
+      ]);
+      const waiting = curl(wait!);
+      const following = curl(follow!);
+      await until(() => following.soFar().includes("Hello!"));
+      const another = send!.map((word) => word.replace("Hello!", "Hello again!").replace("m-1", "m-2"));
+      await curl(another).text;
+      await until(() => following.soFar().includes("Hello again!"));
+      following.stop();
+      const events = following.soFar().match(/^id: .*\ndata: .*$/gm) ?? [];
+      expect(events.map((event) => /^id: \S+:(\d+)\n.*"content":"([^"]*)"/.exec(event)?.slice(1))).toEqual([
+        ["1", "Hello!"],
+        ["2", "Hello again!"],
+      ]);
+      const contents = (text: string): string[] =>
+        JSON.parse(text).messages.map((message: { payload: { content: string } }) => message.payload.content);
+      expect(contents(await curl(poll!).text)).toEqual(["Hello!", "Hello again!"]);
+      expect(contents(await waiting.text)).toEqual(["Hello again!"]);
+    } finally {
+      await server.close();
     }
   });
 });
