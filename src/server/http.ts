@@ -22,6 +22,8 @@ export interface HttpParts {
   readonly observer: Observer;
   /** Serves pages; calls `next` for what is not there. Null for none. */
   readonly pages: ((request: IncomingMessage, response: ServerResponse, next: () => void) => void) | null;
+  /** Whether the server ends: then a socket is not kept for another request. */
+  isClosing(): boolean;
 }
 
 /** Answers HTTP requests. */
@@ -51,12 +53,12 @@ export function createHttp(parts: HttpParts): Http {
       answer(request, response, table, parts)
         .then((answered) => {
           if (answered === "page") {
-            const missing = (): void => sendError(request, response, notFound(), parts.observer);
+            const missing = (): void => sendError(request, response, notFound(), parts);
             if (parts.pages === null) missing();
             else parts.pages(request, response, missing);
-          } else if (answered !== null) send(response, answered);
+          } else if (answered !== null) send(response, answered, parts);
         })
-        .catch((error: unknown) => sendError(request, response, error, parts.observer));
+        .catch((error: unknown) => sendError(request, response, error, parts));
     },
   };
 }
@@ -115,12 +117,14 @@ function notFound(): YamabikoError {
   return new YamabikoError("unknown_type", "There is nothing here.");
 }
 
-function send(response: ServerResponse, { status, body, text, type, headers = {}, retryAfterMs }: Answer): void {
+function send(response: ServerResponse, answer: Answer, { isClosing }: Pick<HttpParts, "isClosing">): void {
+  const { status, body, text, type, headers = {}, retryAfterMs } = answer;
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
   if (retryAfterMs !== undefined) response.setHeader("Retry-After", Math.ceil(retryAfterMs / 1000));
+  if (isClosing()) response.setHeader("Connection", "close");
   response.setTimeout(TAKE_MS, () => response.destroy());
   if (status === 304) {
     response.writeHead(status, headers).end();
@@ -136,15 +140,13 @@ function send(response: ServerResponse, { status, body, text, type, headers = {}
   response.end(bytes);
 }
 
-function sendError(request: IncomingMessage, response: ServerResponse, error: unknown, observer: Observer): void {
+function sendError(request: IncomingMessage, response: ServerResponse, error: unknown, parts: HttpParts): void {
+  const { observer } = parts;
   const typed = toYamabikoError(error);
   if (typed.code === "internal") observer.failure("answering a request", typed.cause);
   observer.refused(typed.code);
   // A body that was not read to its end would be taken for the next request.
   if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
-  send(response, {
-    status: ERRORS[typed.code].status,
-    body: { error: typed.toWire() },
-    retryAfterMs: typed.retryAfterMs,
-  });
+  const { status } = ERRORS[typed.code];
+  send(response, { status, body: { error: typed.toWire() }, retryAfterMs: typed.retryAfterMs }, parts);
 }

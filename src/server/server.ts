@@ -196,7 +196,16 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       room,
     }),
   ];
-  const { handle, isOurs } = createHttp({ routes, allowedOrigins, dev, clientAddress, ipLimits, observer, pages });
+  const { handle, isOurs } = createHttp({
+    routes,
+    allowedOrigins,
+    dev,
+    clientAddress,
+    ipLimits,
+    observer,
+    pages,
+    isClosing: () => isClosed,
+  });
 
   const ownHttp = options.server === undefined ? createOwnHttp(limits, handle) : null;
   const http: HttpServer = options.server ?? ownHttp!;

@@ -30,7 +30,7 @@ export interface PollParts extends RequestParts {
 }
 
 /**
- * One poll: what its rooms have after a cursor, at once or as soon as there is something, within `waitMs` (HTTP-4 to HTTP-7).
+ * One poll: what its rooms have after a cursor, at once or as soon as there is something, within `waitMs` (HTTP-6 to HTTP-10).
  * A poll is a short connection: it joins, reads, and is gone, and its cursor is all that is left of it.
  *
  * @param signal aborted when the client has gone; then nobody reads the answer.
@@ -48,6 +48,7 @@ export async function poll(
     rates: parts.rates.of(rateKey(caller)),
     isMember: isKnown(caller),
   });
+  signal.addEventListener("abort", () => session.end("aborted"), { once: true });
   try {
     connection.session = session;
     introduce(session, caller, parts.guests);
@@ -80,6 +81,8 @@ class PollConnection implements Connection, Flushable {
   #done: (() => void) | null = null;
   #refusal: YamabikoError | null = null;
   #isClosed = false;
+  /** Where each room stood when the server closed it; null while it has not. */
+  #lastCursor: string | null = null;
 
   constructor(request: ReadRequest, parts: PollParts) {
     this.#request = request;
@@ -140,6 +143,8 @@ class PollConnection implements Connection, Flushable {
 
   close(code: number, reason: string): void {
     this.#isClosed = true;
+    // The session is about to leave its rooms.
+    this.#lastCursor ??= this.#cursor();
     this.#refusal ??= closedError(code, reason);
     if (this.#request.wants === "envelopes") this.#say({ type: "closed", payload: { code, reason } });
     this.#finish();
@@ -220,20 +225,29 @@ class PollConnection implements Connection, Flushable {
     );
   }
 
+  #cursor(): string {
+    const { wants, state, resumed } = this.#request;
+    const hasRevisions = wants === "envelopes" || state;
+    const rooms = new Map<string, string>();
+    // Closed on its way in: the rooms it did not come to stay where they were.
+    if (this.#done === null) {
+      for (const { address, from } of resumed) {
+        const { epoch, seq } = from.cursor;
+        rooms.set(address.roomId, epoch === null ? String(seq) : formatRoomCursor(epoch, seq, from.revision));
+      }
+    }
+    for (const { room, subscription } of this.session?.memberships.values() ?? []) {
+      const { epoch, seq } = subscription.position;
+      rooms.set(room.roomId, formatRoomCursor(epoch, seq, hasRevisions ? room.revision(subscription.rev) : null));
+    }
+    return formatRoomCursors(rooms);
+  }
+
   /** @throws {YamabikoError} when the request was refused, or could not be served. */
   answer(): Buffer {
     const isEvents = this.#request.wants === "events";
     if (isEvents && this.#refusal !== null) throw this.#refusal;
-    const hasRevisions = !isEvents || this.#request.state;
-    const memberships = Array.from(this.session!.memberships.values());
-    const cursor = formatRoomCursors(
-      memberships.map(({ room, subscription }) => {
-        const { epoch, seq } = subscription.position;
-        const revision = hasRevisions ? room.revision(subscription.rev) : null;
-        return [room.roomId, formatRoomCursor(epoch, seq, revision)];
-      }),
-    );
-    const rest: Record<string, unknown> = { cursor };
+    const rest: Record<string, unknown> = { cursor: this.#lastCursor ?? this.#cursor() };
     if (isEvents && this.#request.state) {
       const changed = this.#changedRooms();
       rest.state = Object.fromEntries(changed.map((room) => [room.roomId, room.stateSnapshot()]));

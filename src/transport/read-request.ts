@@ -91,11 +91,20 @@ export function readBody(body: unknown, limits: Limits): ReadRequest {
       remedy: "Send other messages by POST /api/messages.",
     });
   }
-  const resumed = Array.from(parseRoomCursors(cursor, limits.roomsPerConnection), ([roomId, from]) => ({
-    address: parseRoomId(roomId),
-    from,
-  }));
-  return { resumed, messages, limit: undefined, wants: "envelopes", welcome, state: false };
+  // By address: a room has two names, with its namespace and without, and is entered once.
+  const resumed = new Map<string, ReadRequest["resumed"][number]>();
+  for (const [roomId, from] of parseRoomCursors(cursor, limits.roomsPerConnection)) {
+    const address = parseRoomId(roomId);
+    resumed.set(address.roomId, { address, from });
+  }
+  return {
+    resumed: Array.from(resumed.values()),
+    messages,
+    limit: undefined,
+    wants: "envelopes",
+    welcome,
+    state: false,
+  };
 }
 
 /** `after`: the cursor of all rooms, or, for one room, its own cursor or a bare seq. */

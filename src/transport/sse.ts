@@ -32,7 +32,7 @@ export interface SseRequest extends ReadRequest {
 }
 
 /**
- * Server-sent events (WHATWG HTML section 9.2): streams from a cursor (HTTP-8 to HTTP-10). Resolves when the stream has begun; it
+ * Server-sent events (WHATWG HTML section 9.2): streams from a cursor (HTTP-11, HTTP-12). Resolves when the stream has begun; it
  * ends with its socket.
  * @throws {YamabikoError} when it is refused; then nothing has been written.
  */
@@ -47,6 +47,8 @@ export async function serveSse(
     // Requests before it on this socket are not answered yet, and a stream never ends.
     throw new YamabikoError("invalid_message", "A stream cannot be asked for behind another request.");
   }
+  // Gone while its credential was checked: nothing would ever tell that it ended.
+  if (socket.destroyed) return;
   const connection = new SseConnection(request, socket, parts);
   const session = parts.sessions.open(connection);
   connection.listen(session);

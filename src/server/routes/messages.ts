@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { ServerResponse } from "node:http";
 import { jsonCodec } from "../../codec/json.ts";
 import type { Observer } from "../../observe/observer.ts";
 import { type Limits, type RoomAddress, YamabikoError } from "../../protocol/index.ts";
@@ -94,7 +93,7 @@ export async function stream(
 }
 
 async function answerPoll(route: RouteRequest, waits: boolean, parts: MessageParts): Promise<Answer> {
-  const { request, response, url, address } = route;
+  const { request, url, address } = route;
   const waitMs = waits ? readWait(url) : 0;
   const defaults = { fresh: waits ? 0 : FRESH_EVENTS, most: ANSWER_EVENTS, room: parts.defaultRoom };
   const asked = readQuery(url.searchParams, undefined, defaults, parts.limits);
@@ -102,7 +101,7 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
   const text = await holding(route, waitMs, parts, async () => {
     const serving = await parts.serving();
     checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, goneSignal(response), serving);
+    return poll(asked, waitMs, caller, goneSignal(route), serving);
   });
   const etag = `"${createHash("sha1").update(text).digest("base64url")}"`;
   const headers = {
@@ -115,14 +114,14 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
 }
 
 async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promise<Answer> {
-  const { request, response, url, address } = route;
+  const { request, url, address } = route;
   const waitMs = readWait(url);
   const asked = await clientRequest(route, parts);
   const caller = await callerOf(request, url, address, parts);
   const text = await holding(route, waitMs, parts, async () => {
     const serving = await parts.serving();
     checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, goneSignal(response), serving);
+    return poll(asked, waitMs, caller, goneSignal(route), serving);
   });
   return { status: 200, text };
 }
@@ -159,7 +158,9 @@ function checkPlace({ sessions }: SseParts, { observer }: MessageParts): void {
 }
 
 /** Aborted when the client has gone before its answer. */
-function goneSignal(response: ServerResponse): AbortSignal {
+function goneSignal({ request, response }: RouteRequest): AbortSignal {
+  // Gone while its credential was checked.
+  if (request.socket.destroyed) return AbortSignal.abort();
   const controller = new AbortController();
   response.once("close", () => controller.abort());
   return controller.signal;
