@@ -21,7 +21,7 @@ export function splitJsonArray(text: string, max: number): string[] | null {
     else if (code === OPEN || code === BRACE) depth++;
     else if (code === CLOSE || code === UNBRACE) {
       if (--depth > 0) continue;
-      if (skipSpace(text, index + 1) !== text.length) break;
+      if (code !== CLOSE || skipSpace(text, index + 1) !== text.length) break;
       if (parts.length > 0 || skipSpace(text, start) !== index) parts.push(text.slice(start, index));
       return atMost(parts, max);
     } else if (code === COMMA && depth === 1) {

@@ -385,15 +385,20 @@ function createOwnHttp(limits: Limits, handle: RequestListener): HttpServer {
 /** Takes the requests that are ours from a server that has others too. Returns the way to take it back. */
 function attachRequests(http: HttpServer, handle: RequestListener, isOurs: (request: IncomingMessage) => boolean) {
   const { emit } = http;
+  let isTaking = true;
   // Before its listeners, whenever they were added: two that answer one request would be one too many.
-  http.emit = function emitOthers(this: HttpServer, name: string, ...rest: unknown[]): boolean {
+  const emitOthers = function (this: HttpServer, name: string, ...rest: unknown[]): boolean {
     const request = rest[0] as IncomingMessage;
-    if (name !== "request" || !isOurs(request)) return Reflect.apply(emit, this, [name, ...rest]) as boolean;
+    if (!isTaking || name !== "request" || !isOurs(request))
+      return Reflect.apply(emit, this, [name, ...rest]) as boolean;
     handle(request, rest[1] as Parameters<RequestListener>[1]);
     return true;
   };
+  http.emit = emitOthers;
   return () => {
-    http.emit = emit;
+    isTaking = false;
+    // Somebody who came later may stand before it.
+    if (http.emit === emitOthers) http.emit = emit;
   };
 }
 

@@ -17,12 +17,14 @@ interface Hold {
 export class Holds {
   readonly #clock: Clock;
   readonly #limit: number;
+  readonly #holdMs: number;
   readonly #holds = new Map<string, Hold>();
   #ids = 0;
 
-  constructor(clock: Clock, limit: number) {
+  constructor(clock: Clock, limit: number, holdMs = HOLD_MS) {
     this.#clock = clock;
     this.#limit = limit;
+    this.#holdMs = holdMs;
   }
 
   /** How many messageIds are remembered. */
@@ -40,7 +42,7 @@ export class Holds {
     if (hold === undefined) {
       if (this.#holds.size >= this.#limit) this.#endOldest();
       // Counted from the first refusal: a client that never comes back with it must not be refused for ever.
-      hold = { refused: new Set(), endsAt: this.#clock.monotonic() + HOLD_MS };
+      hold = { refused: new Set(), endsAt: this.#clock.monotonic() + this.#holdMs };
       this.#holds.set(roomId, hold);
     } else if (this.#ids >= this.#limit || hold.refused.has(messageId)) return;
     hold.refused.add(messageId);

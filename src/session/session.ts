@@ -104,7 +104,8 @@ export class Session {
     this.isMember = isMember;
     this.#messages = rates?.messages ?? new Bucket(limits.messagesPerSecond, clock);
     this.#bytes = rates?.bytes ?? new Bucket(limits.bytesPerSecond, clock);
-    this.#holds = new Holds(clock, limits.inFlight);
+    // A request is over soon: for as long as it lasts nothing overtakes what was refused.
+    this.#holds = new Holds(clock, limits.inFlight, connection.isDuplex ? undefined : Number.POSITIVE_INFINITY);
     this.allowance = new Allowance(() => connection.isCongested);
   }
 

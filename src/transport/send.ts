@@ -49,6 +49,8 @@ export async function sendMessages(body: Uint8Array, caller: Caller, parts: Requ
     introduce(session, caller, parts.guests);
     if (connection.closed !== null) throw connection.refusal ?? connection.closed;
     for (const { value, bytes } of values) {
+      // Whose answer it is can be told only when the first of two with the same messageId has been answered.
+      if (connection.awaits(value)) await session.whenIdle();
       const refusal = connection.expect(value);
       if (refusal === null) session.receive(value, bytes);
     }
@@ -103,8 +105,8 @@ function named(value: unknown): unknown {
   return isNameless ? { ...(value as object), messageId: randomUUID() } : value;
 }
 
-/** Types that are about what a client reads, and so say nothing in a request that only writes. */
-const NOT_HERE: ReadonlySet<string> = new Set(["join_room", "authenticate"]);
+/** Types that are about what a client reads, or answer it, and so say nothing in a request that only writes. */
+const NOT_HERE: ReadonlySet<string> = new Set(["join_room", "authenticate", "ack"]);
 
 /** A client that sends and does not listen: it collects what it is answered. */
 class SendConnection implements Connection {
@@ -115,8 +117,10 @@ class SendConnection implements Connection {
   readonly isCongested = false;
   readonly #clock: Clock;
   readonly #acks: (Envelope | null)[] = [];
-  /** Where the answer to a messageId belongs; the same id may come twice in one request. */
-  readonly #places = new Map<string, number[]>();
+  /** The messageId of each. */
+  readonly #ids: (string | undefined)[] = [];
+  /** Where the answer to a messageId belongs. */
+  readonly #places = new Map<string, number>();
   readonly #others: Envelope[] = [];
   /** Why the server ended it before all was answered. */
   closed: YamabikoError | null = null;
@@ -131,10 +135,16 @@ class SendConnection implements Connection {
     return this.#clock.monotonic();
   }
 
+  /** Whether a message with the same messageId is not answered yet. */
+  awaits(value: unknown): boolean {
+    return this.#places.has(messageIdOf(value) ?? "");
+  }
+
   /** A message is to be answered, in this place. Gives why it is refused without asking anybody, or null. */
   expect(value: unknown): YamabikoError | null {
     const place = this.#acks.push(null) - 1;
     const messageId = messageIdOf(value);
+    this.#ids.push(messageId);
     let refusal: YamabikoError | null = null;
     try {
       const { type } = toEnvelope(value);
@@ -148,30 +158,28 @@ class SendConnection implements Connection {
       refusal = toYamabikoError(error);
     }
     if (refusal !== null) this.#acks[place] = this.#refused(messageId, refusal);
-    else if (messageId !== undefined) {
-      const places = this.#places.get(messageId);
-      if (places === undefined) this.#places.set(messageId, [place]);
-      else places.push(place);
-    }
+    else if (messageId !== undefined) this.#places.set(messageId, place);
     return refusal;
   }
 
   /** One ack per message, in order, then whatever else was said. */
   answers(): Envelope[] {
-    const missing = this.closed ?? new YamabikoError("unavailable", "The message was not handled.");
-    const acks = this.#acks.map((ack, place) => {
-      if (ack !== null) return ack;
-      const [messageId] = Array.from(this.#places).find(([, places]) => places.includes(place)) ?? [];
-      return this.#refused(messageId, missing);
-    });
+    // It may be in the log all the same, so it must come again, whatever the reason.
+    const missing =
+      this.closed?.retryable === true
+        ? this.closed
+        : new YamabikoError("unavailable", "What became of the message is not known; send it again.");
+    const acks = this.#acks.map((ack, place) => ack ?? this.#refused(this.#ids[place], missing));
     return [...acks, ...this.#others];
   }
 
   send(envelope: Envelope): void {
     if (envelope.type === "welcome") return;
-    const place = envelope.messageId === undefined ? undefined : this.#places.get(envelope.messageId)?.shift();
-    if (envelope.type === "ack" && place !== undefined) this.#acks[place] = envelope;
-    else if (envelope.type === "error" && this.#acks.length === 0) {
+    const place = envelope.type === "ack" ? this.#places.get(envelope.messageId ?? "") : undefined;
+    if (place !== undefined) {
+      this.#acks[place] = envelope;
+      this.#places.delete(envelope.messageId!);
+    } else if (envelope.type === "error" && this.#acks.length === 0) {
       this.refusal = YamabikoError.fromWire(envelope.payload as Parameters<typeof YamabikoError.fromWire>[0]);
     } else this.#others.push(envelope);
   }
