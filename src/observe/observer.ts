@@ -63,6 +63,8 @@ export const GAUGES = {
   tail_bytes: "bytes of newest events in memory",
   log_queue: "appends the log has not made durable yet",
   tickets: "tickets not yet used",
+  inboxes: "inboxes in memory",
+  pushes_waiting: "notifications waiting to be pushed",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
 } as const satisfies Record<string, string>;
 

@@ -1,12 +1,12 @@
 import { isoTime } from "../codec/json.ts";
 import type { LogEvent } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
-import { CLOSE, type Clock, type Cursor, type Envelope, formatCursor } from "../protocol/index.ts";
+import { CLOSE, type Clock, type Cursor, type Envelope, formatCursor, type Timer } from "../protocol/index.ts";
 import type { Fanout } from "./fanout.ts";
 import type { Follower } from "./follower.ts";
-import { LiveReaders } from "./live-readers.ts";
+import { type LiveGroup, LiveReaders } from "./live-readers.ts";
 import type { Lost, Page } from "./page.ts";
-import type { Format, Sink } from "./sink.ts";
+import { type Format, joinMessages, oneMessage, type Sink } from "./sink.ts";
 import type { Source, Subscription } from "./subscription.ts";
 
 /** Beyond this much not yet flushed, a room flushes at once, so that what readers need is still in memory. */
@@ -26,6 +26,8 @@ export interface StateVoice {
 export interface DeliveryParts {
   readonly roomId: string;
   readonly state: StateVoice;
+  /** How long the messages of this room are gathered for its live readers, ms. */
+  readonly gatherMs: number;
   readonly fanout: Fanout;
   readonly observer: Observer;
   readonly clock: Clock;
@@ -48,6 +50,8 @@ export class Delivery implements Source {
   #gathered = 0;
   #isMarked = false;
   #isClosed = false;
+  /** Flushes what is gathered. */
+  #gatherTimer: Timer | null = null;
 
   constructor(parts: DeliveryParts, follower: Follower) {
     this.#parts = parts;
@@ -64,8 +68,8 @@ export class Delivery implements Source {
     return this.#follower.head;
   }
 
-  get flushed(): number {
-    return this.#flushed;
+  flushedOf(subscription: Subscription): number {
+    return this.#live.group(subscription.sink.format)!.flushed.seq;
   }
 
   /** How many pushed readers there are. */
@@ -95,7 +99,7 @@ export class Delivery implements Source {
   }
 
   deliverPage(page: Page, sink: Sink): void {
-    const bytes = join(this.#follower.encode(page, sink.format));
+    const bytes = joinMessages(sink.format, this.#follower.encode(page, sink.format));
     sink.deliver(bytes);
     this.#parts.observer.delivered(page.events.length, bytes.length);
   }
@@ -103,7 +107,8 @@ export class Delivery implements Source {
   deliverLost(lost: Lost, cursor: number, sink: Sink): void {
     const { roomId, clock } = this.#parts;
     const payload = { roomId, ...lost, cursor: formatCursor(this.epoch, cursor) };
-    sink.deliver(sink.format.envelope({ type: "history_lost", payload, timestamp: isoTime(clock.now()), roomId }));
+    const envelope = { type: "history_lost", payload, timestamp: isoTime(clock.now()), roomId };
+    sink.deliver(oneMessage(sink.format, envelope));
   }
 
   settle(subscription: Subscription): void {
@@ -113,27 +118,33 @@ export class Delivery implements Source {
     }
     const { state } = this.#parts;
     if (this.#flushed === this.head && this.#signals.length === 0) {
-      if (subscription.rev !== state.rev) {
-        const frames = this.#stateFrames(subscription.rev, subscription.sink.format);
-        subscription.rev = state.rev;
-        for (const frame of frames) subscription.sink.deliver(frame);
-      }
-      if (this.#flushedRev === state.rev) {
+      this.#tellState(subscription);
+      const group = this.#live.group(subscription.sink.format);
+      const isThere =
+        group === undefined ||
+        group.readers.length === 0 ||
+        (group.flushed.seq === this.head && group.flushed.rev === state.rev && group.signals.length === 0);
+      if (isThere && this.#flushedRev === state.rev) {
         this.#arriving.delete(subscription);
-        this.#live.add(subscription);
+        this.#live.add(subscription, { seq: this.head, rev: state.rev });
         return;
       }
+      if (group !== undefined) group.isAwaited = true;
     }
     this.#arriving.add(subscription);
     this.mark();
   }
 
-  #settleBounded(subscription: Subscription): void {
+  /** Tells a reader what of the state is news to it. */
+  #tellState(subscription: Subscription): void {
     const { sink } = subscription;
-    const { rev } = this.#parts.state;
     const frames = this.#stateFrames(subscription.rev, sink.format);
-    subscription.rev = rev;
-    for (const frame of frames) sink.deliver(frame);
+    subscription.rev = this.#parts.state.rev;
+    if (frames.length > 0) sink.deliver(joinMessages(sink.format, frames));
+  }
+
+  #settleBounded(subscription: Subscription): void {
+    this.#tellState(subscription);
     subscription.isWaiting = true;
     this.#waiting.add(subscription);
     subscription.onSettled?.();
@@ -215,8 +226,8 @@ export class Delivery implements Source {
     const events = this.head - this.#flushed;
     const readers = this.#live.count;
     const hasNews = events > 0 || this.#signals.length > 0 || this.#flushedRev !== state.rev;
-    if (readers > 0 && hasNews) this.#flushLive(events);
     const signals = this.#signals;
+    if (readers > 0) this.#flushLive(signals);
     this.#signals = [];
     this.#flushed = this.head;
     this.#flushedRev = state.rev;
@@ -236,7 +247,7 @@ export class Delivery implements Source {
     for (const subscription of Array.from(this.#waiting)) {
       this.#goOn(subscription);
       if (!subscription.isWaiting) continue;
-      for (const signal of signals) subscription.sink.deliver(subscription.sink.format.envelope(signal));
+      for (const signal of signals) subscription.sink.deliver(oneMessage(subscription.sink.format, signal));
     }
   }
 
@@ -250,42 +261,81 @@ export class Delivery implements Source {
     this.#waiting.delete(subscription);
   }
 
-  /** Everything is encoded before anything is delivered, so that a failure leaves nobody half served. */
-  #flushLive(events: number): void {
-    if (events > 0 && this.#flushed + 1 < this.#follower.tailFirst) {
-      // What they need is no longer in memory: each goes on from its cursor.
-      this.#sendBack(this.#live.clear());
-      return;
-    }
-    const { observer } = this.#parts;
-    const messages = events + this.#signals.length;
+  #flushLive(signals: readonly Envelope[]): void {
+    let nextDueAt = Number.POSITIVE_INFINITY;
     for (const group of this.#live.groups()) {
       if (group.readers.length === 0) continue;
-      let buffer: Buffer;
-      try {
-        buffer = this.#encodeFlush(group.format);
-      } catch (error) {
-        observer.failure("encoding a flush", error);
-        this.#sendBack(this.#live.clearGroup(group));
-        continue;
-      }
-      if (buffer.length === 0) continue;
+      if (this.#isGathering(group)) {
+        group.signals.push(...signals);
+        nextDueAt = Math.min(nextDueAt, group.dueAt);
+      } else this.#flushGroup(group, signals);
+    }
+    if (nextDueAt < Number.POSITIVE_INFINITY) this.#flushAt(nextDueAt);
+  }
+
+  /** Whether more may come before this group's readers are given anything. */
+  #isGathering(group: LiveGroup): boolean {
+    const gatherMs = Math.max(this.#parts.gatherMs, group.format.gatherMs ?? 0);
+    if (gatherMs === 0) return false;
+    const { seq, rev } = group.flushed;
+    const isLittle = this.head - seq <= FLUSH_EVENTS && this.#gathered <= FLUSH_BYTES;
+    const now = this.#parts.clock.monotonic();
+    if (now < group.dueAt && isLittle && !group.isAwaited) return true;
+    const hasNews =
+      seq !== this.head || rev !== this.#parts.state.rev || this.#signals.length + group.signals.length > 0;
+    if (hasNews) group.dueAt = now + gatherMs;
+    return false;
+  }
+
+  #flushAt(dueAt: number): void {
+    if (this.#gatherTimer !== null || this.#isClosed) return;
+    const { clock } = this.#parts;
+    this.#gatherTimer = clock.setTimer(
+      () => {
+        this.#gatherTimer = null;
+        this.mark();
+      },
+      Math.max(0, dueAt - clock.monotonic()),
+    );
+  }
+
+  /** Everything is encoded before anything is delivered, so that a failure leaves nobody half served. */
+  #flushGroup(group: LiveGroup, signals: readonly Envelope[]): void {
+    const { observer, state } = this.#parts;
+    const { seq, rev } = group.flushed;
+    const all = group.signals.length === 0 ? signals : group.signals.concat(signals);
+    group.signals = [];
+    group.isAwaited = false;
+    const events = this.head - seq;
+    if (events === 0 && rev === state.rev && all.length === 0) return;
+    if (events > 0 && seq + 1 < this.#follower.tailFirst) {
+      // What they need is no longer in memory: each goes on from its cursor.
+      this.#sendBack(this.#live.clearGroup(group));
+      return;
+    }
+    let buffer: Buffer;
+    try {
+      const messages = this.#follower.encodeFrom(seq + 1, group.format);
+      for (const frame of this.#stateFrames(rev, group.format)) messages.push(frame);
+      for (const signal of all) messages.push(group.format.envelope(signal));
+      // A change that came and went is none.
+      buffer = messages.length === 0 ? NOTHING : joinMessages(group.format, messages);
+    } catch (error) {
+      observer.failure("encoding a flush", error);
+      this.#sendBack(this.#live.clearGroup(group));
+      return;
+    }
+    if (buffer.length > 0) {
       const stalled = group.deliver(buffer);
       const served = group.readers.length - stalled.length;
-      observer.delivered(messages * served, buffer.length * served);
+      observer.delivered((events + all.length) * served, buffer.length * served);
       for (const subscription of stalled) {
         this.#live.remove(subscription);
         this.#putBack(subscription);
         observer.readerStalled();
       }
     }
-  }
-
-  #encodeFlush(format: Format): Buffer {
-    const buffers = this.#follower.encodeFrom(this.#flushed + 1, format);
-    for (const frame of this.#stateFrames(this.#flushedRev, format)) buffers.push(frame);
-    for (const signal of this.#signals) buffers.push(format.envelope(signal));
-    return join(buffers);
+    group.flushed = { seq: this.head, rev: state.rev };
   }
 
   #stateFrames(rev: number, format: Format): Buffer[] {
@@ -302,17 +352,17 @@ export class Delivery implements Source {
   }
 
   #putBack(subscription: Subscription): void {
-    subscription.cursor = this.#flushed;
+    const { seq, rev } = this.#live.group(subscription.sink.format)!.flushed;
+    subscription.cursor = seq;
     subscription.epoch = this.epoch;
-    subscription.rev = this.#flushedRev;
+    subscription.rev = rev;
   }
 
   /** Nothing more will come. */
   close(): void {
     this.#isClosed = true;
+    this.#gatherTimer?.cancel();
   }
 }
 
-function join(buffers: readonly Buffer[]): Buffer {
-  return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers);
-}
+const NOTHING = Buffer.alloc(0);

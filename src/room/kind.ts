@@ -7,6 +7,8 @@ export interface RoomKind {
   readonly state: Readonly<Record<string, StateFamily>>;
   /** How much of the log is kept. */
   readonly retention: Retention;
+  /** How long messages are gathered for live readers, ms. Default: not at all. */
+  readonly gatherMs?: number | undefined;
 }
 
 /** One family of state. */

@@ -1,7 +1,8 @@
+import type { Envelope } from "../protocol/index.ts";
 import type { Format } from "./sink.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** The live readers of a room, by format: all of them have the room's flushed seq as their cursor. */
+/** The live readers of a room, by format: all of one format have the same cursor, their group's `flushed`. */
 export class LiveReaders {
   readonly #groups = new Map<string, LiveGroup>();
   #count = 0;
@@ -14,13 +15,20 @@ export class LiveReaders {
     return this.#groups.values();
   }
 
-  add(subscription: Subscription): void {
+  /** The group of a format, when there was ever one. */
+  group(format: Format): LiveGroup | undefined {
+    return this.#groups.get(format.id);
+  }
+
+  /** @param flushed where it is, and with it a group that has nobody yet. */
+  add(subscription: Subscription, flushed: { seq: number; rev: number }): void {
     const { format } = subscription.sink;
     let group = this.#groups.get(format.id);
     if (group === undefined) {
       group = new LiveGroup(format);
       this.#groups.set(format.id, group);
     }
+    if (group.readers.length === 0) group.flushed = flushed;
     subscription.liveIndex = group.readers.length;
     group.readers.push(subscription);
     this.#count++;
@@ -55,6 +63,14 @@ export class LiveReaders {
 /** Live readers that share their buffers. */
 export class LiveGroup {
   readonly format: Format;
+  /** The newest seq, and the revision of the state, that these readers were given. */
+  flushed = { seq: 0, rev: 0 };
+  /** What was signalled while their messages are gathered. */
+  signals: Envelope[] = [];
+  /** Before this time messages are gathered, by the monotonic clock, ms. */
+  dueAt = 0;
+  /** Somebody waits to become live: nothing is gathered any longer. */
+  isAwaited = false;
   readonly readers: Subscription[] = [];
 
   constructor(format: Format) {

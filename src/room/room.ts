@@ -68,7 +68,7 @@ export class Room {
       dropping: () => void this.#delivery.flush(),
       jumped: (epochBefore) => this.#delivery.jumped(epochBefore),
     });
-    this.#delivery = new Delivery({ ...parts, state: this.#voice }, this.#follower);
+    this.#delivery = new Delivery({ ...parts, state: this.#voice, gatherMs: kind.gatherMs ?? 0 }, this.#follower);
     this.#unsubscribe = bus.subscribe(roomId, (notice) => this.hear(notice));
   }
 

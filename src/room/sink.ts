@@ -35,4 +35,20 @@ export interface Format {
   event(event: EncodableEvent, epoch: string): Buffer;
   /** Any other message, complete with its frame. */
   envelope(envelope: Envelope): Buffer;
+  /** Makes what is delivered of messages in this format, as `event` and `envelope` gave them. Default: one after the other. */
+  join?(messages: readonly Buffer[]): Buffer;
+  /** How long what comes in quick succession is gathered for live readers, ms. Default: not at all. */
+  readonly gatherMs?: number;
+}
+
+/** What is delivered of messages in a format. */
+export function joinMessages(format: Format, messages: readonly Buffer[]): Buffer {
+  if (format.join !== undefined) return format.join(messages);
+  return messages.length === 1 ? messages[0]! : Buffer.concat(messages);
+}
+
+/** One message, ready to be delivered. */
+export function oneMessage(format: Format, envelope: Envelope): Buffer {
+  const message = format.envelope(envelope);
+  return format.join === undefined ? message : format.join([message]);
 }

@@ -10,8 +10,8 @@ const STEP_BYTES = 256 * 1024;
 export interface Source {
   readonly epoch: string;
   readonly head: number;
-  /** The newest seq that live readers were given. */
-  readonly flushed: number;
+  /** The newest seq that a live reader was given. */
+  flushedOf(subscription: Subscription): number;
   page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page>;
   /** Gives the reader what a page holds. */
   deliverPage(page: Page, sink: Sink): void;
@@ -70,7 +70,7 @@ export class Subscription {
   /** Where this reader is: everything up to there was delivered. */
   get position(): { epoch: string; seq: number } {
     return this.isLive
-      ? { epoch: this.#source.epoch, seq: this.#source.flushed }
+      ? { epoch: this.#source.epoch, seq: this.#source.flushedOf(this) }
       : { epoch: this.epoch, seq: this.cursor };
   }
 
@@ -120,7 +120,8 @@ export class Subscription {
         this.#reading = false;
         if (this.#closed) return;
         try {
-          if (seeks === this.#seeks) this.#take(read);
+          const page = seeks === this.#seeks ? this.#fitting(read) : null;
+          if (page !== null) this.#take(page);
           this.#pump();
         } catch (error) {
           this.#source.fail(this, error);
@@ -131,6 +132,17 @@ export class Subscription {
         this.#source.retry(this, error);
       },
     );
+  }
+
+  /**
+   * What a bounded sink still takes of a page: others may have filled it while the log was read. The rest is read again by
+   * whoever goes on from the cursor. Null for nothing.
+   */
+  #fitting(page: Page): Page | null {
+    const { eventsLeft } = this.sink;
+    if (eventsLeft === undefined) return page;
+    if (!this.sink.writable) return null;
+    return page.events.length <= eventsLeft ? page : { ...page, events: page.events.slice(0, eventsLeft) };
   }
 
   /** Stops. Nothing of the room is delivered after this. */

@@ -75,6 +75,12 @@ export const SETTINGS = {
     default: () => null,
     what: "A WebSocket endpoint that sends every message back, for conformance suites.",
   }),
+  compression: setting({
+    schema: flag(),
+    form: "yes or no",
+    default: () => false,
+    what: "Whether WebSocket messages from 1 KiB on are compressed for clients that can take it, once for all readers of a room.",
+  }),
   allowedOrigins: setting({
     schema: list(z.string().refine(isOrigin)),
     form: "origins such as `https://example.com` separated by commas, or `*` for any",
@@ -155,6 +161,25 @@ export const SETTINGS = {
     what: "What back ends show to publish over HTTP. Without it none may.",
     secret: true,
   }),
+  vapidPublicKey: setting({
+    schema: nullable(z.string().regex(/^[\w-]{87}=?$/)),
+    form: "65 bytes in base64url (`npx web-push generate-vapid-keys`)",
+    default: () => null,
+    what: "The public key that names this application to push services. Without it nothing is pushed to closed tabs.",
+  }),
+  vapidPrivateKey: setting({
+    schema: nullable(z.string().regex(/^[\w-]{43}=?$/)),
+    form: "32 bytes in base64url (`npx web-push generate-vapid-keys`)",
+    default: () => null,
+    what: "The private key that belongs to it.",
+    secret: true,
+  }),
+  vapidSubject: setting({
+    schema: nullable(z.string().regex(/^(mailto:.+@.+|https:\/\/.+)$/)),
+    form: "an address such as `mailto:ops@example.com` or `https://example.com`",
+    default: () => null,
+    what: "Where push services can reach the operator.",
+  }),
   config: setting({
     schema: nullable(z.string().min(1)),
     form: "a file",
@@ -170,7 +195,9 @@ export type SettingName = keyof typeof SETTINGS;
 type Values = { [name in SettingName]: z.output<(typeof SETTINGS)[name]["schema"]> };
 
 /** Everything the server is told. */
-export interface ServerConfig extends Omit<Values, `retention${string}` | "config"> {
+export interface ServerConfig extends Omit<Values, `retention${string}` | `vapid${string}` | "config"> {
+  /** The keys for Web Push; null for none. */
+  readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
   readonly retention: {
     readonly maxEvents?: number | undefined;
     readonly maxAgeMs?: number | undefined;
@@ -255,6 +282,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     defaultRoom: read("defaultRoom"),
     static: read("static"),
     echoPath: read("echoPath"),
+    compression: read("compression"),
     allowedOrigins: read("allowedOrigins"),
     trustedProxies: read("trustedProxies"),
     heartbeatMs: read("heartbeatMs"),
@@ -265,6 +293,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     jwtIssuer: read("jwtIssuer"),
     jwtAudience: read("jwtAudience"),
     apiKey: read("apiKey"),
+    push: pushKeysOf(read),
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
       maxAgeMs: read("retentionMaxAgeMs") ?? undefined,
@@ -274,6 +303,17 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     dataDirectory: log.startsWith("sqlite:") && log !== "sqlite::memory:" ? dirname(log.slice("sqlite:".length)) : null,
     code,
   };
+}
+
+/** @throws {ConfigError} when some of the three are set and others are not. */
+function pushKeysOf(read: <N extends SettingName>(name: N) => Values[N]): ServerConfig["push"] {
+  const [publicKey, privateKey, subject] = [read("vapidPublicKey"), read("vapidPrivateKey"), read("vapidSubject")];
+  if (publicKey !== null && privateKey !== null && subject !== null) return { publicKey, privateKey, subject };
+  if (publicKey === null && privateKey === null && subject === null) return null;
+  throw new ConfigError(
+    "Web Push needs YAMABIKO_VAPID_PUBLIC_KEY, YAMABIKO_VAPID_PRIVATE_KEY and YAMABIKO_VAPID_SUBJECT, and one of them is missing.",
+    "Make the keys with: npx web-push generate-vapid-keys",
+  );
 }
 
 /** The options `createServer` takes, as the configuration says. */
@@ -289,6 +329,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
     defaultRoom: config.defaultRoom ?? undefined,
     staticDir: config.static ?? undefined,
     echoPath: config.echoPath ?? undefined,
+    compression: config.compression,
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     heartbeatMs: config.heartbeatMs,
@@ -302,6 +343,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
       audience: config.jwtAudience ?? undefined,
     },
     apiKeys: config.apiKey,
+    push: config.push ?? undefined,
     namespaces: config.code.namespaces,
     access: config.code.access,
   };

@@ -6,7 +6,7 @@ import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
 const MAX_AGE_SECONDS = 7_200;
 
 /**
- * Checks that the page a request comes from may ask (CON-3, HTTP-11), and tells its browser so.
+ * Checks that the page a request comes from may ask (CON-3, HTTP-2), and tells its browser so.
  * @param dev whether only this machine's own names are served.
  * @throws {YamabikoError} `access_denied`.
  */

@@ -38,7 +38,7 @@ export interface Ticker {
 
 /**
  * A stock ticker for demonstrations: while somebody is in `demo:ticker`, it publishes `price {symbol, price, at}` there, at a
- * rate that anyone there may set (`set_rate {perSecond}`, 0 to 60, 0 pauses; told as `rate_changed`). However many look, there is
+ * rate that anyone may set (`set_rate {perSecond}`, 0 to 60, 0 pauses; told as `rate_changed`). However many look, there is
  * one ticker. `at` is when it was published, ms since 1970 with fractions; `compare_clocks` is answered with the same clock.
  */
 export function createTicker({ room, clock = systemClock }: TickerParts): Ticker {
@@ -126,6 +126,7 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
       set_rate: message({
         payload: z.object({ perSecond: z.number().min(0).max(MAX_PER_SECOND) }),
         right: "read",
+        joined: false,
         handle: async (context, { perSecond: rate }) => {
           await changeRate(rate, context.room);
           return { perSecond: rate };

@@ -2,10 +2,12 @@ import type { Server } from "node:http";
 import type { VerifyToken } from "../auth/identity.ts";
 import type { TokenVerifierOptions } from "../auth/jwt.ts";
 import type { Bus } from "../bus/bus.ts";
+import type { PushSender } from "../features/index.ts";
 import type { Log, Retention } from "../log/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Limits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
+import type { PushOptions } from "./notifications.ts";
 
 /** What `createServer` takes. Everything has a default; production needs `auth`. */
 export interface ServerOptions {
@@ -25,8 +27,13 @@ export interface ServerOptions {
   readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused"> | VerifyToken | undefined;
   /** Keys that back ends of the application show, for publishing and notifying over HTTP. Default: none. */
   readonly apiKeys?: readonly string[] | undefined;
-  /** The kinds of room. Default: chat. Given ones are added; one of the same name replaces. */
+  /** The kinds of room. Default: `chat`, `user` and `feed`. Given ones are added; one of the same name replaces. */
   readonly namespaces?: readonly Namespace[] | undefined;
+  /**
+   * How notifications reach closed tabs: the keys for Web Push (`npx web-push generate-vapid-keys`), or a way of your own.
+   * Default: not at all.
+   */
+  readonly push?: PushOptions | PushSender | undefined;
   /** Asked about every room, besides the namespace's own rule. */
   readonly access?: AccessRule | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -44,6 +51,11 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[] | undefined;
   /** A directory of built pages to serve. Default: none. */
   readonly staticDir?: string | undefined;
+  /**
+   * Compress what WebSocket clients that can take it are sent (permessage-deflate), from 1 KiB on, once for all readers of a
+   * room. Clients then compress what they send, which costs the server some 0.1 ms per message. Default: false.
+   */
+  readonly compression?: boolean | undefined;
   /** A path that echoes frames, for conformance suites. Default: none. */
   readonly echoPath?: string | undefined;
   /** How long a connection may be silent before it is pinged, ms. Default: 30,000. */

@@ -16,7 +16,15 @@ import { createTokenVerifier } from "../auth/jwt.ts";
 import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
 import { createMemoryBus } from "../bus/memory.ts";
-import { chat } from "../features/index.ts";
+import {
+  chat,
+  type InboxPage,
+  type InboxQuery,
+  type NotificationInput,
+  type NotificationService,
+  type Notified,
+  type NotifyOutcome,
+} from "../features/index.ts";
 import type { Log } from "../log/log.ts";
 import { createMemoryLog } from "../log/memory.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
@@ -35,12 +43,15 @@ import { createBackEndCheck } from "./credentials.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
+import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { notificationRoutes } from "./routes/notifications.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { ServerRoom } from "./server-room.ts";
+import { documentRoutes } from "./spec/document-routes.ts";
 import { createStatic } from "./static.ts";
 import { createUpgrade, refuseUpgrade } from "./upgrade.ts";
 import { UpgradedSockets } from "./upgraded-sockets.ts";
@@ -71,6 +82,16 @@ export interface YamabikoServer {
   close(): Promise<void>;
   /** A room, for the server's own code. */
   room(roomId: string): ServerRoom;
+  /**
+   * Saves a notification in a user's inbox and delivers it; resolves when it is durable.
+   * Rejects with `invalid_message` for what does not fit, with `unavailable` when the log cannot take it; with a `dedupKey`
+   * it may be said again.
+   */
+  notify(userId: string | number, notification: NotificationInput): Promise<Notified>;
+  /** The same for up to 10,000 users: what became of it for each, in their order. Who is named twice is notified once. */
+  notify(userIds: readonly (string | number)[], notification: NotificationInput): Promise<NotifyOutcome[]>;
+  /** A part of a user's inbox, newest first. */
+  inbox(userId: string, query?: InboxQuery): Promise<InboxPage>;
   /** Closes a user's connections on this node with 4403, whatever they came by. They may come again, unless a rule says otherwise. */
   disconnect(userId: string): Promise<void>;
   /** The metrics in Prometheus' text format. */
@@ -146,6 +167,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       limits,
       clock,
       observer,
+      compression: options.compression ?? false,
       onBadHandshake: (socket, error) => refuseUpgrade(socket, error, observer),
     });
     isReady = true;
@@ -166,6 +188,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   };
   const kick = async (userId: string, roomId: string) => (await opened).sessions.kick(userId, roomId);
   const room = (roomId: string) => new ServerRoom(roomId, async () => (await opened).rooms, namespaces, kick);
+  const service = attachNotifications({ namespaces, room, clock, observer, push: options.push });
   const credentials = { verifyToken, tickets, guests, dev };
   const messages = {
     ...credentials,
@@ -175,6 +198,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     ipLimits,
     observer,
   };
+  const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
   const routes: Route[] = [
     ...operationRoutes({
       ...credentials,
@@ -185,6 +209,14 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       isReady: () => isReady && !isClosed,
       metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
     }),
+    ...documentRoutes({
+      namespaces: Array.from(namespaces.values()),
+      version: VERSION,
+      limits,
+      guests: letGuestsIn,
+      dev,
+      defaultRoom: defaultRoom?.roomId,
+    }),
     ...messageRoutes(messages),
     ...roomRoutes({
       ...credentials,
@@ -192,9 +224,10 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       namespaces,
       can,
       limits,
-      checkBackEnd: createBackEndCheck(options.apiKeys ?? [], dev),
+      checkBackEnd,
       room,
     }),
+    ...(service === null ? [] : notificationRoutes({ ...messages, service, can, checkBackEnd })),
   ];
   const { handle, isOurs } = createHttp({
     routes,
@@ -244,6 +277,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     }
     await sockets.gone(GOODBYE_MS);
     await httpClosed;
+    service?.close();
     parts?.rooms.close();
     await bus.close();
     await log?.close();
@@ -291,6 +325,12 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
     room,
 
+    // Which overload it is, the service finds out.
+    notify: async (to: never, notification: NotificationInput): Promise<never> =>
+      withService(service).notify(to, notification) as Promise<never>,
+
+    inbox: async (userId, query) => withService(service).inbox(userId, query),
+
     async disconnect(userId) {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");
     },
@@ -301,11 +341,10 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
 /** The namespaces every server has: chat, each user's own room, and what back ends publish. */
 function collectNamespaces(options: ServerOptions): ReadonlyMap<string, Namespace> {
-  const builtIn: Namespace[] = [
-    chat(),
-    defineNamespace({ name: "user", messages: {} }),
-    defineNamespace({ name: "feed", messages: {} }),
-  ];
+  const builtIn: Namespace[] = [chat(), ...notificationNamespaces(), defineNamespace({ name: "feed", messages: {} })];
+  if (options.namespaces?.some(({ name }) => name === PUSH_NAMESPACE)) {
+    throw new TypeError(`The namespace "${PUSH_NAMESPACE}" is the server's own. Call yours something else.`);
+  }
   const namespaces = new Map<string, Namespace>();
   for (const namespace of [...builtIn, ...(options.namespaces ?? [])]) {
     const retention = namespace.retention ?? options.retention;
@@ -400,6 +439,12 @@ function attachRequests(http: HttpServer, handle: RequestListener, isOurs: (requ
     // Somebody who came later may stand before it.
     if (http.emit === emitOthers) http.emit = emit;
   };
+}
+
+/** @throws {YamabikoError} `unknown_type` when the application has put a namespace of its own in the place of inboxes. */
+function withService(service: NotificationService | null): NotificationService {
+  if (service === null) throw new YamabikoError("unknown_type", 'The namespace "user" has no notifications.');
+  return service;
 }
 
 function notServing(): YamabikoError {

@@ -15,7 +15,7 @@ const HASHED = /[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
 const YEAR_SECONDS = 31_536_000;
 
 /** Paths of the server itself: an unknown one of them is a mistake, not a page. */
-const NOT_PAGES = /^\/(api|ws|echo|metrics|healthz|readyz)(\/|$)/;
+const NOT_PAGES = /^\/(api|ws|echo|metrics|healthz|readyz|openapi\.json|asyncapi\.json)(\/|$)/;
 
 /**
  * Serves a built page: its files, and `index.html` for every other path that looks like a page of it, so that links into a

@@ -27,6 +27,11 @@ export interface Namespace<
   /** Messages of one user in one room, per second, burst twice that. Default: only the connection's limit. */
   readonly messagesPerSecond?: number;
   /**
+   * Gathers what comes in quick succession: after a delivery the next one to live readers comes this much later, ms. Fewer and
+   * larger writes for rooms with many small messages, at the price of that much delay. Default: not at all.
+   */
+  readonly batchMs?: number;
+  /**
    * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
    * A thrown error refuses the join. It also runs for every poll that goes on in a room (`context.resumed`).
    */

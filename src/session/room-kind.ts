@@ -7,7 +7,7 @@ const kinds = new WeakMap<Namespace, RoomKind>();
 export function kindOf(namespace: Namespace): RoomKind {
   let kind = kinds.get(namespace);
   if (kind === undefined) {
-    kind = { state: namespace.state, retention: namespace.retention ?? {} };
+    kind = { state: namespace.state, retention: namespace.retention ?? {}, gatherMs: namespace.batchMs };
     kinds.set(namespace, kind);
   }
   return kind;

@@ -24,7 +24,10 @@ export function writeHeader(target: Buffer, opcode: number, payloadBytes: number
   return 10;
 }
 
-/** Bytes as one frame. */
+/** The bit that says that a message is compressed (RFC 7692 section 6). */
+export const COMPRESSED = 0x40;
+
+/** Bytes as one frame. @param opcode with {@link COMPRESSED} when they are. */
 export function frameBytes(payload: Uint8Array, opcode: number): Buffer {
   const header = headerBytes(payload.length);
   const frame = Buffer.allocUnsafe(header + payload.length);

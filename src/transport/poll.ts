@@ -13,7 +13,7 @@ import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import { type Caller, closedError, introduce, isKnown, rateKey } from "./caller.ts";
 import { enterRooms } from "./enter-rooms.ts";
-import { pollEvents, pollJson } from "./formats.ts";
+import { pollEvents, pollJson } from "./http-formats.ts";
 import type { ReadRequest } from "./read-request.ts";
 import type { RequestParts } from "./send.ts";
 

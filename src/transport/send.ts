@@ -15,7 +15,7 @@ import {
 import type { Connection } from "../session/connection.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { type Caller, closedError, introduce, rateKey } from "./caller.ts";
-import { pollJson } from "./formats.ts";
+import { pollJson } from "./http-formats.ts";
 import type { RequestRates } from "./request-rates.ts";
 
 /** The most messages in one request. */
@@ -38,7 +38,7 @@ export interface SendAnswer {
 }
 
 /**
- * POST: one envelope or an array of them, each answered by its ack, in order (HTTP-2, HTTP-3). Needs no joined room.
+ * POST: one envelope or an array of them, each answered by its ack, in order (HTTP-3, HTTP-4). Needs no joined room.
  * @throws {YamabikoError} when nothing of it was done.
  */
 export async function sendMessages(body: Uint8Array, caller: Caller, parts: RequestParts): Promise<SendAnswer> {

@@ -1,19 +1,22 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Observer } from "../observe/observer.ts";
-import { type Envelope, formatRoomCursors, type WireError, YamabikoError } from "../protocol/index.ts";
+import { type Envelope, formatCursor, formatRoomCursors, type WireError, YamabikoError } from "../protocol/index.ts";
 import type { Format } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import { type Caller, closedError, introduce } from "./caller.ts";
 import { enterRooms } from "./enter-rooms.ts";
-import { sseJson } from "./formats.ts";
+import { sseJson } from "./http-formats.ts";
 import { Outflow } from "./outflow.ts";
 import type { PollParts } from "./poll.ts";
 import type { ReadRequest } from "./read-request.ts";
 
-/** How often a stream says something, at least, ms: proxies and firewalls forget what is silent for a minute or less. */
-const COMMENT_MS = 20_000;
+/**
+ * After how long a silent stream says something, ms, so that it does at least every 20 s: connections are looked at once a
+ * second, and once to ask and once to hear. Proxies and firewalls forget what is silent for a minute or less.
+ */
+const COMMENT_MS = 18_000;
 /** When an EventSource comes back by itself, ms. */
 const RETRY_MS = 1_000;
 /** How long the other side has to take the last bytes, ms. */
@@ -140,8 +143,12 @@ class SseConnection implements Connection {
     this.#out.deliver(Buffer.from(`retry: ${RETRY_MS}\n\n`));
     for (const { room, subscription } of this.#session!.memberships.values()) {
       const { epoch, seq } = subscription.position;
-      this.#positions?.set(room.roomId, `${epoch}:${seq}`);
+      const position = formatCursor(epoch, seq);
+      this.#positions?.set(room.roomId, position);
+      // An EventSource that drops before its first event would come back without a cursor, to a head that has moved on.
+      if (this.#wantsEvents && this.#positions === null) this.#out.deliver(idOnly(position));
     }
+    if (this.#positions !== null) this.#out.deliver(idOnly(formatRoomCursors(this.#positions)));
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) this.#out.deliver(bytes);
@@ -248,6 +255,11 @@ class SseConnection implements Connection {
 function roomIdOf(block: Buffer): string {
   const start = block.lastIndexOf(ROOM_ID) + ROOM_ID.length;
   return block.subarray(start, block.indexOf('"', start)).toString();
+}
+
+/** Remembered by an EventSource, and no event: it has no data. */
+function idOnly(id: string): Buffer {
+  return Buffer.from(`id: ${id}\n\n`);
 }
 
 const ID = Buffer.from("id: ");

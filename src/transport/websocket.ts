@@ -16,13 +16,13 @@ import {
   YamabikoError,
 } from "../protocol/index.ts";
 import type { Fanout } from "../room/fanout.ts";
-import type { Format } from "../room/sink.ts";
+import { type Format, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { webSocketJson, webSocketMessagePack } from "./formats.ts";
 import { frameBytes, OPCODE } from "./frame.ts";
 import { Outflow } from "./outflow.ts";
+import { type WebSocketSpeech, webSocketFormat } from "./websocket-formats.ts";
 
 /** How long the other side has to answer a close frame, ms. */
 const CLOSE_MS = 2_000;
@@ -33,6 +33,8 @@ export interface WebSocketParts {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Whether permessage-deflate is offered (RFC 7692). */
+  readonly compression: boolean;
   /** Answers a handshake that is none, and ends its socket. */
   onBadHandshake(socket: Socket, error: YamabikoError): void;
 }
@@ -47,7 +49,9 @@ export class WebSocketTransport {
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      // Nothing taken over from one message to the next, in either direction: no connection keeps a window, and one
+      // compressed message serves everybody.
+      perMessageDeflate: parts.compression && { serverNoContextTakeover: true, clientNoContextTakeover: true },
       maxPayload: parts.limits.messageBytes,
       autoPong: false,
       handleProtocols: (offered) => chooseSubprotocol(offered),
@@ -64,7 +68,7 @@ export class WebSocketTransport {
    */
   accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null): void {
     this.#upgrade(request, socket, head, (webSocket) => {
-      const connection = new WebSocketConnection(webSocket, socket, this.#parts);
+      const connection = new WebSocketConnection(webSocket, socket, this.#parts, speechOf(request, webSocket));
       const session = this.#parts.sessions.open(connection);
       connection.serve(session);
       if (identity !== null) session.identify(identity);
@@ -78,7 +82,7 @@ export class WebSocketTransport {
   echo(request: IncomingMessage, socket: Socket, head: Buffer): Connection | null {
     let connection: WebSocketConnection | null = null;
     this.#upgrade(request, socket, head, (webSocket) => {
-      connection = new WebSocketConnection(webSocket, socket, this.#parts, "echo");
+      connection = new WebSocketConnection(webSocket, socket, this.#parts, speechOf(request, webSocket), "echo");
       connection.echo();
     });
     return connection;
@@ -93,6 +97,17 @@ export class WebSocketTransport {
 function chooseSubprotocol(offered: Set<string>): string | false {
   for (const name of offered) if (name === SUBPROTOCOLS.json || name === SUBPROTOCOLS.msgpack) return name;
   return false;
+}
+
+/** How the client of a handshake wants to be spoken to. */
+function speechOf(request: IncomingMessage, webSocket: WebSocket): WebSocketSpeech {
+  // Ours are made for the whole window; a message may always come as it is (RFC 7692 section 6).
+  const wantsSmaller = request.headers["sec-websocket-extensions"]?.includes("server_max_window_bits") === true;
+  return {
+    binary: webSocket.protocol === SUBPROTOCOLS.msgpack,
+    deflated: webSocket.extensions.includes("permessage-deflate") && !wantsSmaller,
+    batched: /[?&]batch=1(&|$)/.test(request.url ?? ""),
+  };
 }
 
 class WebSocketConnection implements Connection {
@@ -111,11 +126,16 @@ class WebSocketConnection implements Connection {
   #isPausedByOutbox = false;
   #isClosing = false;
 
-  constructor(webSocket: WebSocket, socket: Socket, parts: WebSocketParts, transport: TransportName = "websocket") {
-    const isBinary = webSocket.protocol === SUBPROTOCOLS.msgpack;
+  constructor(
+    webSocket: WebSocket,
+    socket: Socket,
+    parts: WebSocketParts,
+    speech: WebSocketSpeech,
+    transport: TransportName = "websocket",
+  ) {
     this.transport = transport;
-    this.format = isBinary ? webSocketMessagePack : webSocketJson;
-    this.#codec = isBinary ? msgpackCodec : jsonCodec;
+    this.format = webSocketFormat(speech);
+    this.#codec = speech.binary ? msgpackCodec : jsonCodec;
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#parts = parts;
@@ -215,7 +235,7 @@ class WebSocketConnection implements Connection {
   }
 
   send(envelope: Envelope): void {
-    this.deliver(this.format.envelope(envelope));
+    this.deliver(oneMessage(this.format, envelope));
   }
 
   ping(): boolean {

@@ -58,7 +58,7 @@ export interface NotificationsOptions {
 
 /** What a server does with notifications, besides what clients send. */
 export interface NotificationService {
-  /** Hands over what it stands on. Once, before anything else. */
+  /** Hands over what it stands on, before anything else. Again only after `close`. */
   attach(host: NotificationsHost): void;
   /**
    * Saves a notification, then delivers it to the user's devices; resolves when it is durable.
@@ -248,6 +248,7 @@ class Service implements NotificationService {
   close(): void {
     this.#attached?.inboxes.close();
     this.#attached?.pushes?.queue.close();
+    this.#attached = null;
   }
 
   // ---- what clients send. The room is the sender's own: nobody else has a right in it.

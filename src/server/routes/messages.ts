@@ -3,6 +3,7 @@ import { jsonCodec } from "../../codec/json.ts";
 import type { Observer } from "../../observe/observer.ts";
 import { type Limits, type RoomAddress, YamabikoError } from "../../protocol/index.ts";
 import type { Format } from "../../room/sink.ts";
+import type { Caller } from "../../transport/caller.ts";
 import { poll } from "../../transport/poll.ts";
 import { readBody, readNumber, readQuery } from "../../transport/read-request.ts";
 import { sendMessages } from "../../transport/send.ts";
@@ -73,15 +74,15 @@ export function streamQuery(
 /** Serves a stream; it holds a place of its address for as long as it lasts. */
 export async function stream(
   { request, response, url, address }: RouteRequest,
-  read: () => SseRequest | Promise<SseRequest>,
+  read: (caller: Caller) => SseRequest | Promise<SseRequest>,
   parts: MessageParts,
   format?: Format,
 ): Promise<null> {
   const release = parts.ipLimits.take(address);
   response.once("close", release);
   try {
-    const asked = await read();
     const caller = await callerOf(request, url, address, parts);
+    const asked = await read(caller);
     const serving = await parts.serving();
     checkPlace(serving, parts);
     await serveSse(format === undefined ? asked : { ...asked, format }, caller, response, serving);
