@@ -10,10 +10,20 @@ export function connect(
   terminal: Terminal,
   options: ClientOptions = {},
 ): Client {
-  return createClient(endpointOf(url ?? terminal.env.YAMABIKO_URL ?? DEFAULT_URL), {
+  return createClient(endpointOf(url ?? (terminal.env.YAMABIKO_URL || DEFAULT_URL)), {
     ...options,
-    token: token ?? terminal.env.YAMABIKO_TOKEN ?? null,
+    token: token ?? (terminal.env.YAMABIKO_TOKEN || null),
   });
+}
+
+/**
+ * The web address of the server that `--url` or YAMABIKO_URL name, without a trailing slash.
+ * @throws {UsageError}
+ */
+export function webAddressOf(url: string | undefined, { env }: Terminal): string {
+  const address = new URL(endpointOf(url ?? (env.YAMABIKO_URL || DEFAULT_URL)));
+  address.protocol = address.protocol === "wss:" ? "https:" : "http:";
+  return `${address.origin}${address.pathname.replace(/\/(ws)?$/, "")}`;
 }
 
 /**

@@ -8,47 +8,11 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { createTokenVerifier } from "../../src/auth/jwt.ts";
 import { main } from "../../src/bin/main.ts";
-import type { Terminal } from "../../src/bin/terminal.ts";
 import type { Envelope } from "../../src/protocol/index.ts";
 import { startServer, until } from "../harness.ts";
+import { FakeTerminal } from "./fake-terminal.ts";
 
 const SECRET = "a secret of more than thirty-two bytes, for tests";
-
-/** A terminal that remembers what it was told. */
-class FakeTerminal implements Terminal {
-  readonly printed: string[] = [];
-  readonly noted: string[] = [];
-  readonly env: Record<string, string | undefined>;
-  readonly directory: string;
-  readonly #stopping = new AbortController();
-  readonly #input: readonly string[];
-
-  constructor(env: Record<string, string | undefined> = {}, input: readonly string[] = [], directory = tmpdir()) {
-    this.env = env;
-    this.directory = directory;
-    this.#input = input;
-  }
-
-  get stopped(): AbortSignal {
-    return this.#stopping.signal;
-  }
-
-  stop(): void {
-    this.#stopping.abort();
-  }
-
-  print(line: string): void {
-    this.printed.push(line);
-  }
-
-  note(line: string): void {
-    this.noted.push(line);
-  }
-
-  async *lines(): AsyncIterable<string> {
-    yield* this.#input;
-  }
-}
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -106,17 +70,21 @@ describe("yamabiko", () => {
     [["toString"], "no command toString", "serve"],
     [["token"], "--user is missing", "--user ada"],
     [["token", "--user", "ada"], "YAMABIKO_JWT_SECRET is not set", "openssl"],
+    [["token", "--user", "ada", "--expires", "1y"], "--expires 1y is not a duration", "1h"],
+    [["token", "--user", "ada", "--rooms", "all"], "--rooms all is not understood", "chat:*=read"],
     [["token", "--usr", "ada"], "--usr", "yamabiko token --help"],
     [["tail"], "One room", "tail chat:lobby"],
     [["tail", "CHAT:x"], "namespace", "namespace:name"],
     [["tail", "lobby", "--limit", "x"], "--limit x", "0 to 1000"],
-    [["tail", "lobby", "--limit", "1", "--after", "2"], "exclude", "Keep one"],
+    [["tail", "lobby", "--limit", "1", "--after", "2"], "exclude", "Keep --after 2"],
     [["tail", "lobby", "--url", "ftp://x"], "not the address", "ws://"],
     [["tail", "lobby", "--url", "here"], "not an address", "ws://"],
     [["publish", "lobby"], "A room, a type and a payload", "--help"],
     [["publish", "lobby", "t", "{"], "not JSON", "Quote"],
     [["publish", "lobby", "t", "[]"], "not a JSON object", "content"],
-    [["publish", "lobby", "t", "-", "--message-id", "x"], "one message", "Leave it out"],
+    [["publish", "lobby", "t", "{}", "--token", "x", "--api-key", "y"], "exclude each other", "back end"],
+    [["publish", "lobby", "t", "{}", "--api-key", "with a space"], "--api-key cannot be used", "key of the server"],
+    [["publish", "lobby", "t", "{}", "--api-key", ""], "--api-key cannot be used", "key of the server"],
     [["publish", "lobby", "t", "{}", "--timeout", "never"], "--timeout never", "seconds"],
     [["serve", "--prot", "1"], "no flag --prot", "Did you mean --port?"],
     [["serve"], "no key", "YAMABIKO_JWT_SECRET"],
@@ -391,7 +359,7 @@ describe("the process", { timeout: 60_000 }, () => {
     closing.push(() => socket.destroy());
     socket.on("error", () => {});
     await new Promise<void>((resolve) => socket.once("connect", resolve));
-    socket.write("POST /api/dev/token HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+    socket.write(`POST /api/dev/token HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-length: 100\r\n\r\n{`);
     await new Promise((resolve) => setTimeout(resolve, 100));
     child.kill("SIGINT");
     await until(() => output().includes("Closing"));

@@ -31,7 +31,10 @@ export const tail: Command = async (args, terminal) => {
   if (roomId === undefined || more.length > 0)
     throw new UsageError("One room must be named.", "yamabiko tail chat:lobby");
   if (values.after !== undefined && values.limit !== undefined) {
-    throw new UsageError("--after and --limit exclude each other.", "Keep one of them.");
+    throw new UsageError(
+      "--after and --limit both say where to start, so they exclude each other.",
+      `Keep --after ${values.after} to start there, or --limit ${values.limit} to start that many events before the newest.`,
+    );
   }
   const limit = Number(values.limit ?? 10);
   if (!Number.isSafeInteger(limit) || limit < 0 || limit > 1000) {

@@ -27,6 +27,8 @@ export const token: Command = async (args, terminal) => {
     },
   });
   if (values.user === undefined) throw new UsageError("--user is missing.", "yamabiko token --user ada --name Ada");
+  const expiresInMs = parseDuration(values.expires, "--expires");
+  const rooms = values.rooms === undefined ? undefined : Object.fromEntries(values.rooms.map(parseRooms));
   const secret = terminal.env.YAMABIKO_JWT_SECRET;
   if (secret === undefined || secret === "") {
     throw new UsageError(
@@ -37,8 +39,8 @@ export const token: Command = async (args, terminal) => {
   const contents = {
     user: values.user,
     name: values.name,
-    rooms: values.rooms === undefined ? undefined : Object.fromEntries(values.rooms.map(parseRooms)),
-    expiresInMs: parseDuration(values.expires, "--expires"),
+    rooms,
+    expiresInMs,
     issuer: terminal.env.YAMABIKO_JWT_ISSUER || undefined,
     audience: terminal.env.YAMABIKO_JWT_AUDIENCE || undefined,
   };
