@@ -358,6 +358,18 @@ export const ROUTES: readonly DescribedRoute[] = [
     errors: ["unauthenticated", "invalid_message", "conflict", ...OF_BODIES, ...ALWAYS],
   },
   {
+    method: "GET",
+    path: "/api/notifications/push-key",
+    operationId: "readPushKey",
+    tag: "notifications",
+    summary: "The key a browser subscribes to Web Push with. 404 where the server sends no push messages.",
+    auth: "none",
+    query: [],
+    body: null,
+    answers: [{ status: 200, what: "The VAPID public key.", content: json(object({ publicKey: text })) }],
+    errors: ["unknown_type", ...ALWAYS],
+  },
+  {
     method: "POST",
     path: "/api/tickets",
     operationId: "issueTicket",
