@@ -2,11 +2,15 @@ import type { Observer } from "../observe/observer.ts";
 import { type Clock, type Limits, YamabikoError } from "../protocol/index.ts";
 import { Buckets } from "../session/limits.ts";
 
+/** How many bodies of one address may be on their way at once, for each connection it may have. */
+const BODIES = 4;
+
 /** The limits per address: connections at once, and new ones per second. */
 export class IpLimits {
   readonly #limits: Limits;
   readonly #observer: Observer;
   readonly #connections = new Map<string, number>();
+  readonly #bodies = new Map<string, number>();
   readonly #handshakes: Buckets;
   readonly #credentials: Buckets;
   readonly #requests: Buckets;
@@ -35,15 +39,18 @@ export class IpLimits {
    */
   hold(address: string): () => void {
     this.#checkPlace(address);
-    this.#connections.set(address, (this.#connections.get(address) ?? 0) + 1);
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      const left = (this.#connections.get(address) ?? 1) - 1;
-      if (left === 0) this.#connections.delete(address);
-      else this.#connections.set(address, left);
-    };
+    return count(this.#connections, address);
+  }
+
+  /**
+   * As `hold`, for a body while it is read: whoever sends many of them slowly fills the memory with what has come. Four times
+   * `connectionsPerIp`.
+   * @throws {YamabikoError} `too_many_connections`.
+   */
+  holdBody(address: string): () => void {
+    const { connectionsPerIp } = this.#limits;
+    if (connectionsPerIp !== 0 && (this.#bodies.get(address) ?? 0) >= connectionsPerIp * BODIES) this.#refuse();
+    return count(this.#bodies, address);
   }
 
   /**
@@ -64,7 +71,10 @@ export class IpLimits {
 
   #checkPlace(address: string): void {
     const { connectionsPerIp } = this.#limits;
-    if (connectionsPerIp === 0 || (this.#connections.get(address) ?? 0) < connectionsPerIp) return;
+    if (connectionsPerIp !== 0 && (this.#connections.get(address) ?? 0) >= connectionsPerIp) this.#refuse();
+  }
+
+  #refuse(): never {
     this.#observer.limited("connectionsPerIp");
     throw new YamabikoError("too_many_connections", "Too many connections from your address.", {
       retryAfterMs: 1_000,
@@ -77,4 +87,17 @@ export class IpLimits {
     this.#observer.limited(limit);
     throw new YamabikoError("rate_limited", message, { retryAfterMs: wait });
   }
+}
+
+/** Counts one more of an address. Returns the way to take it back; safe to call more than once. */
+function count(counts: Map<string, number>, address: string): () => void {
+  counts.set(address, (counts.get(address) ?? 0) + 1);
+  let isCounted = true;
+  return () => {
+    if (!isCounted) return;
+    isCounted = false;
+    const left = (counts.get(address) ?? 1) - 1;
+    if (left === 0) counts.delete(address);
+    else counts.set(address, left);
+  };
 }

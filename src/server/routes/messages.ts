@@ -5,7 +5,7 @@ import { type Limits, type RoomAddress, YamabikoError } from "../../protocol/ind
 import type { Format } from "../../room/sink.ts";
 import type { Caller } from "../../transport/caller.ts";
 import { poll } from "../../transport/poll.ts";
-import { readBody, readNumber, readQuery } from "../../transport/read-request.ts";
+import { type ReadRequest, readBody, readNumber, readQuery } from "../../transport/read-request.ts";
 import { sendMessages } from "../../transport/send.ts";
 import { type SseParts, type SseRequest, serveSse } from "../../transport/sse.ts";
 import { readBytes } from "../body.ts";
@@ -40,9 +40,9 @@ export function messageRoutes(parts: MessageParts): Route[] {
     {
       method: "POST",
       path: "/api/messages",
-      async handle({ request, url, address }) {
-        const caller = await callerOf(request, url, address, parts);
-        const bytes = await readBytes(request, parts.limits.requestBytes);
+      async handle(route) {
+        const caller = await callerOf(route.request, route.url, route.address, parts);
+        const bytes = await bodyOf(route, parts);
         return sendMessages(bytes, caller, await parts.serving());
       },
     },
@@ -117,8 +117,8 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
 async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promise<Answer> {
   const { request, url, address } = route;
   const waitMs = readWait(url);
-  const asked = await clientRequest(route, parts);
   const caller = await callerOf(request, url, address, parts);
+  const asked = await clientRequest(route, parts);
   const text = await holding(route, waitMs, parts, async () => {
     const serving = await parts.serving();
     checkPlace(serving, parts);
@@ -127,8 +127,19 @@ async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promi
   return { status: 200, text };
 }
 
-async function clientRequest({ request }: RouteRequest, { limits }: MessageParts) {
-  const bytes = await readBytes(request, limits.requestBytes);
+/** A body; those that are slow to come have a limit per address. */
+async function bodyOf({ request, address }: RouteRequest, { limits, ipLimits }: MessageParts): Promise<Buffer> {
+  const release = ipLimits.holdBody(address);
+  try {
+    return await readBytes(request, limits.requestBytes);
+  } finally {
+    release();
+  }
+}
+
+async function clientRequest(route: RouteRequest, parts: MessageParts): Promise<ReadRequest> {
+  const bytes = await bodyOf(route, parts);
+  const { limits } = parts;
   return readBody(bytes.length === 0 ? {} : jsonCodec.decode(bytes, limits), limits);
 }
 
