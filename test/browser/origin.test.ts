@@ -5,6 +5,7 @@ import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page, Request } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { curl, curlLines } from "../features/curl.ts";
 import { until } from "../harness.ts";
 import { launchBrowser } from "./browser.ts";
 import { newDirectory, startServer } from "./server-process.ts";
@@ -86,11 +87,32 @@ describe("the origin document's snippets, in a browser (needs chromium and a bui
   it("long polling: waits until there is something, shows it, and asks again", async () => {
     const page = await open();
     for (const name of ["first", "second", "third"]) {
-      await until(async () => (await waitingPolls(server.url)) === 1);
+      await until(async () => (await connections(server.url, "poll")) === 1);
       const content = await say(server.url, name);
       await page.locator("li", { hasText: content }).waitFor();
     }
     expect(await page.locator("li").count()).toBe(3);
+  });
+
+  it("an EventSource of notifications: onmessage gets each, and only those of its user", async () => {
+    const page = await open();
+    const logged: string[] = [];
+    page.on("console", (message) => {
+      if (message.text().startsWith("New notification:")) logged.push(message.text());
+    });
+    const line = page.locator("pre", { hasText: "/api/notifications" });
+    await line.waitFor();
+    const [notify] = curlLines(`\`\`\`sh\n${await line.textContent()}\n\`\`\`\n`, server.url);
+    await until(async () => (await connections(server.url, "sse")) === 1);
+    await curl(notify!).text;
+    await curl(notify!.map((word) => word.replace(/"guest-[^"]*"/, '"somebody else"'))).text;
+    await curl(notify!.map((word) => word.replace("Hello!", "やまびこ"))).text;
+    await until(() => logged.length === 2);
+    const told = logged.map((text) => JSON.parse(text.slice("New notification:".length)));
+    expect(told).toMatchObject([
+      { type: "notification", payload: { type: "new_message", title: "Hello!" } },
+      { type: "notification", payload: { type: "new_message", title: "やまびこ" } },
+    ]);
   });
 });
 
@@ -177,8 +199,8 @@ async function say(url: string, word: string): Promise<string> {
   return content;
 }
 
-/** How many polls wait at the server now. */
-async function waitingPolls(url: string): Promise<number> {
+/** How many clients of a transport the server has now. */
+async function connections(url: string, transport: "poll" | "sse"): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^yamabiko_connections\{transport="poll"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  return Number(new RegExp(`^yamabiko_connections\\{transport="${transport}"\\} (\\d+)$`, "m").exec(metrics)?.[1] ?? 0);
 }
