@@ -3,7 +3,9 @@
 export type { Bus, Notice } from "./bus/bus.ts";
 export type { AppendOptions, AppendResult, Log, LogEvent, LogPage, NewEvent, Retention, RoomHead } from "./log/log.ts";
 export * from "./protocol/index.ts";
+export type { PushOptions } from "./server/notifications.ts";
 export type { ServerOptions } from "./server/options.ts";
 export { createServer, type YamabikoServer } from "./server/server.ts";
 export type { ServerRoom } from "./server/server-room.ts";
+export type { VapidKeys } from "./server/web-push-sender.ts";
 export * from "./session/namespace.ts";

@@ -94,6 +94,20 @@ describe("resolveConfig", () => {
     expect(resolveConfig({ flags: { guests: true } }).dev).toBe(false);
   });
 
+  it("takes the keys for Web Push all or not at all", () => {
+    const env = {
+      YAMABIKO_VAPID_PUBLIC_KEY: "B".repeat(87),
+      YAMABIKO_VAPID_PRIVATE_KEY: "p".repeat(43),
+      YAMABIKO_VAPID_SUBJECT: "mailto:ops@example.com",
+    };
+    const push = { publicKey: "B".repeat(87), privateKey: "p".repeat(43), subject: "mailto:ops@example.com" };
+    expect(toServerOptions(dev({ env })).push).toEqual(push);
+    expect(toServerOptions(dev({})).push).toBeUndefined();
+    const refusal = refusalOf(() => dev({ env: { ...env, YAMABIKO_VAPID_SUBJECT: "" } }));
+    expect(refusal.message).toContain("YAMABIKO_VAPID_SUBJECT");
+    expect(refusal.remedy).toContain("generate-vapid-keys");
+  });
+
   it("refuses two keys", () => {
     const env = { YAMABIKO_JWT_SECRET: SECRET, YAMABIKO_JWKS_URL: "https://id.example/keys" };
     expect(refusalOf(() => resolveConfig({ env })).message).toContain("YAMABIKO_JWT_SECRET and YAMABIKO_JWKS_URL");
