@@ -68,8 +68,12 @@ export type CheckBackEnd = (request: IncomingMessage) => void;
 
 /**
  * Makes the check of API keys. Without a key nobody is a back end – or, in development mode, everybody on this machine is.
+ * @throws {TypeError} for a key that no request can show, above all an empty one, which every request would show.
  */
 export function createBackEndCheck(apiKeys: readonly string[], dev: boolean): CheckBackEnd {
+  if (!apiKeys.every((key) => /^[!-~]+$/.test(key))) {
+    throw new TypeError("An API key must be of visible ASCII characters, and not empty (option `apiKeys`).");
+  }
   const digests = apiKeys.map(digest);
   return (request) => {
     if (digests.length === 0) {

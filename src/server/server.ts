@@ -135,6 +135,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const ipLimits = new IpLimits(limits, clock, observer);
   const defaultRoom = options.defaultRoom === undefined ? null : parseRoomId(options.defaultRoom);
   const allowedOrigins = options.allowedOrigins ?? [];
+  const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
   const serverName = `yamabiko/${VERSION}`;
 
   const bus: Bus = openBus(options.bus);
@@ -198,7 +199,6 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     ipLimits,
     observer,
   };
-  const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
   const routes: Route[] = [
     ...operationRoutes({
       ...credentials,

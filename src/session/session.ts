@@ -61,6 +61,8 @@ export class Session {
   readonly connection: Connection;
   /** The rooms this connection joined, by full roomId. */
   readonly memberships = new Map<string, Membership>();
+  /** The rooms it is being let into, and whether it was taken out of them meanwhile. */
+  readonly entering = new Map<string, { isKicked: boolean }>();
   /** What is done for this client at once. */
   readonly allowance: Allowance;
   /** Whether it counts as a member of the rooms it joined. */

@@ -131,7 +131,11 @@ export class Sessions implements SessionKeeper {
   /** Takes a user's connections on this node out of a room. They may join again, unless a rule says otherwise. */
   kick(userId: string, roomId: string): void {
     for (const session of this.#all) {
-      if (session.user?.id === userId && session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
+      if (session.user?.id !== userId) continue;
+      // What let it in may have been asked before it was to go.
+      const entry = session.entering.get(roomId);
+      if (entry !== undefined) entry.isKicked = true;
+      if (session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
     }
   }
 

@@ -83,6 +83,23 @@ async function enterRoom(
   entrance: Entrance,
 ): Promise<void> {
   const { roomId } = address;
+  const entry = { isKicked: false };
+  session.entering.set(roomId, entry);
+  try {
+    await enter(session, address, services, entrance, entry);
+  } finally {
+    session.entering.delete(roomId);
+  }
+}
+
+async function enter(
+  session: Session,
+  address: RoomAddress,
+  services: Services,
+  entrance: Entrance,
+  entry: { readonly isKicked: boolean },
+): Promise<void> {
+  const { roomId } = address;
   const user = session.user!;
   const namespace = services.namespaces.get(address.namespace);
   if (namespace === undefined) throw unknownNamespace(address.namespace, services.namespaces);
@@ -109,6 +126,7 @@ async function enterRoom(
     // From here to the reply nothing waits, so that what the reply says is what follows it.
     const place = await entrance.locate(room, existing);
     if (session.isEnded) return;
+    if (entry.isKicked) throw new YamabikoError("access_denied", "You were taken out of this room.");
     if (session.user !== user)
       throw new YamabikoError("unavailable", "Your token was refreshed meanwhile; join again.");
     if (membership === undefined) {
@@ -127,6 +145,7 @@ async function enterRoom(
     if (membership === undefined) owned.end();
   }
 }
+
 function isFull(session: Session, roomId: string, { limits }: Services): boolean {
   return !session.memberships.has(roomId) && session.memberships.size >= limits.roomsPerConnection;
 }
