@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
-import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock, type FakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultyLog } from "../../src/testing/faulty-log.ts";
 import { until } from "../harness.ts";
@@ -539,16 +538,6 @@ describe.each(DRIVERS)("over %s", (name) => {
       status: 401,
       body: { error: { code: "token_expired", retryable: false } },
     });
-  });
-
-  it("HTTP-15: what a namespace says to one alone comes with its ack", async () => {
-    const echo = defineNamespace({
-      name: "echo",
-      messages: { say: { handle: (context, payload) => context.reply("said", payload as never) } },
-    });
-    await begin({ namespaces: [echo] });
-    const ada = await enter("ada", "echo:room");
-    expect(await ada.send("say", { roomId: "echo:room", text: "hi" })).toMatchObject({ success: true });
   });
 
   it("CLS-1, HTTP-16: a server that closes answers what it took and ends everything", async () => {

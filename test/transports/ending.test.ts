@@ -3,10 +3,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import type { Envelope } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultyLog } from "../../src/testing/faulty-log.ts";
 import { until } from "../harness.ts";
 import { DRIVERS, HTTP_DRIVERS } from "./drivers.ts";
-import { range, Stage } from "./stage.ts";
+import { EventFrames } from "./event-frames.ts";
+import { type Claims, range, Stage } from "./stage.ts";
 
 const ROOM = "chat:room";
 
@@ -40,6 +42,47 @@ describe("what the server ends", () => {
       expect((await stage.server.room("room").members()).users.map(({ userId }) => userId)).toEqual(["ben"]);
     },
   );
+
+  describe("asked for by GET", () => {
+    const get = (path: string, user = "ada", claims?: Claims) =>
+      stage.token(user, claims).then((token) => stage.ask(path, { token }));
+    const readers = (count: number) => until(async () => (await stage.metric("readers")) === count);
+
+    it("HTTP-15: a hanging poll whose token expires is answered with the error, a stream with closed", async () => {
+      const clock = createFakeClock();
+      await begin({ clock });
+      const ada = { expiresInMs: 30_000 };
+      const poll = get("/api/messages/wait?roomId=room&timeoutMs=60000", "ada", ada);
+      const stream = get("/api/events?roomId=room", "ada", ada);
+      const other = get("/api/messages/wait?roomId=room&timeoutMs=60000", "ben");
+      await readers(3);
+      await clock.advance(35_000);
+      expect(await poll).toMatchObject({ status: 401, body: { error: { code: "unauthenticated" } } });
+      const [last] = new EventFrames().read((await stream).text).slice(-1);
+      expect(last).toMatchObject({ event: "closed", id: null });
+      expect(JSON.parse(last!.data)).toMatchObject({ type: "closed", payload: { code: 4401 } });
+      await clock.advance(30_000);
+      expect(await other).toMatchObject({ status: 200, body: { messages: [] } });
+    });
+
+    it("HTTP-15: one who is kicked is told by a hanging poll and a stream, and gets nothing after", async () => {
+      await begin();
+      const poll = get("/api/messages/wait?roomId=room&roomId=other&timeoutMs=60000");
+      const stream = get("/api/events?roomId=room");
+      const ben = get("/api/messages/wait?roomId=room&timeoutMs=60000", "ben");
+      await readers(4);
+      await stage.server.room("room").kick("ada");
+      await stage.fill(1);
+      expect(await poll).toMatchObject({ status: 403, body: { error: { code: "access_denied" } } });
+      const told = new EventFrames().read((await stream).text).map(({ data }) => JSON.parse(data) as Envelope);
+      expect(told.find(({ type }) => type === "left_room")).toMatchObject({
+        payload: { roomId: ROOM, reason: "kicked" },
+      });
+      expect(told.at(-1)).toMatchObject({ type: "closed", payload: { code: 4403 } });
+      expect(told.filter(({ seq }) => seq !== undefined)).toEqual([]);
+      expect(await ben).toMatchObject({ status: 200, body: { messages: [{ seq: 1 }] } });
+    });
+  });
 
   it.each(HTTP_DRIVERS)("CLS-1, HTTP-16: %s is told to come back, and ends cleanly", async (name) => {
     await begin();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createMemoryLog } from "../../src/log/memory.ts";
-import type { Envelope } from "../../src/protocol/index.ts";
+import type { Envelope, Json } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
 import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
@@ -280,6 +280,35 @@ describe("POST /api/messages", () => {
     await until(async () => (await stage.metric("readers")) === 1);
     expect((await post({ ...leave, messageId: "again" })).status).toBe(200);
     expect((await witness.next("user_left")).payload).toMatchObject({ userId: "ada" });
+  });
+
+  it("HTTP-3, STA-2: state that is set by a request is seen, and ends after 30 s", async () => {
+    const clock = createFakeClock();
+    const board = defineNamespace({
+      name: "board",
+      messages: {
+        set: {
+          handle: async (context, payload) => {
+            await context.state("value").set("key", (payload as { value: number }).value);
+          },
+        },
+      },
+      state: { value: { event: "value_changed", change: (key: string, value: Json) => ({ key, value }) } },
+    });
+    await begin({ clock, namespaces: [board] });
+    const witness = await stage.open("websocket", "ben");
+    await witness.join("board:room");
+    const set = (value: number) => post({ type: "set", payload: { roomId: "board:room", value } });
+    expect(await set(1)).toMatchObject({ status: 200 });
+    expect((await witness.next("value_changed")).payload).toEqual({ key: "key", value: 1 });
+    await clock.advance(20_000);
+    expect(await set(2)).toMatchObject({ status: 200 });
+    expect((await witness.next("value_changed")).payload).toEqual({ key: "key", value: 2 });
+    await clock.advance(25_000);
+    await witness.send("ping", {});
+    expect(witness.told().filter((type) => type === "value_changed")).toHaveLength(2);
+    await clock.advance(10_000);
+    expect((await witness.next("value_changed")).payload).toEqual({ key: "key", value: null });
   });
 
   it("HTTP-1, ERR-2: another method, another type of content, or another path is refused with its code", async () => {
