@@ -17,7 +17,7 @@ import { pollEvents, pollJson } from "./http-formats.ts";
 import type { ReadRequest } from "./read-request.ts";
 import type { RequestParts } from "./send.ts";
 
-/** An answer with this much in it is given, whatever else there is, bytes. */
+/** An answer with this much of rooms in it is given, whatever else there is, bytes. */
 const ANSWER_BYTES = 256 * 1024;
 /** How many events an answer holds at most. */
 const ANSWER_EVENTS = 1_000;
@@ -73,6 +73,8 @@ class PollConnection implements Connection, Flushable {
   readonly #parts: PollParts;
   #lines: Buffer[] = [];
   #bytes = 0;
+  /** Of these, what rooms delivered. */
+  #roomBytes = 0;
   #eventsLeft: number;
   #isOver = false;
   #isTimeOver = false;
@@ -100,7 +102,9 @@ class PollConnection implements Connection, Flushable {
   }
 
   get writable(): boolean {
-    return !this.#isOver && this.#eventsLeft > 0 && this.#bytes < ANSWER_BYTES;
+    // What is said on the way in does not count: a state as large as an answer, told anew by every node, would leave no room
+    // for events, and the cursor would never move.
+    return !this.#isOver && this.#eventsLeft > 0 && this.#roomBytes < ANSWER_BYTES;
   }
 
   /** @throws {YamabikoError} why it was not let in. */
@@ -113,6 +117,7 @@ class PollConnection implements Connection, Flushable {
     if (bytes.length > 0) {
       this.#lines.push(bytes);
       this.#bytes += bytes.length;
+      this.#roomBytes += bytes.length;
       this.#eventsLeft = Math.max(0, this.#eventsLeft - countLines(bytes));
     }
     // Asked again even for nothing: state that is not told in lines may be news all the same.

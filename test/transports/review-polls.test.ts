@@ -2,6 +2,7 @@ import { Agent } from "node:http";
 import { afterEach, expect, test } from "vitest";
 import { YamabikoError } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
+import { defineNamespace } from "../../src/session/namespace.ts";
 import { startServer } from "../harness.ts";
 import { ask, startRequest } from "./http-request.ts";
 
@@ -102,4 +103,24 @@ test("closing does not wait for the idle connection of a poll it just answered",
   expect(Date.now() - began).toBeLessThan(2_000);
   expect((await waiting).status).toBe(503);
   agent.destroy();
+});
+
+test("a poll told a large state anew gets events with it", async () => {
+  const board = defineNamespace({
+    name: "board",
+    messages: {},
+    state: { notes: { event: "note", change: (key, value) => ({ key, value }) } },
+  });
+  await start({ auth: byName(), namespaces: [board] });
+  const room = server.room("board:one");
+  const notes = await room.state("notes");
+  for (let index = 0; index < 10; index++) await notes.set(`note ${index}`, "x".repeat(40_000));
+  const { epoch } = await room.publish("noted", {});
+  // without a revision, as on a node that does not know the one in the cursor
+  const { body } = await ask(server.url, "/api/messages/wait?timeoutMs=0", {
+    body: { cursor: new URLSearchParams({ "board:one": `${epoch}:0` }).toString() },
+    token: "ann",
+  });
+  const types = (body as { messages: { type: string }[] }).messages.map(({ type }) => type);
+  expect(types).toEqual(["room_state", "room_users", "noted"]);
 });
