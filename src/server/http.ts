@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Observer } from "../observe/observer.ts";
 import { ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
 import type { ClientAddress } from "./client-address.ts";
+import { compressAnswer } from "./compress.ts";
 import { answerPreflight, checkPage, isPreflight } from "./cors.ts";
 import type { IpLimits } from "./ip-limits.ts";
 import { requestUrl } from "./request-url.ts";
@@ -51,12 +52,12 @@ export function createHttp(parts: HttpParts): Http {
       busy.set(request.socket, response);
       response.setHeader("X-Content-Type-Options", "nosniff");
       answer(request, response, table, parts)
-        .then((answered) => {
+        .then(async (answered) => {
           if (answered === "page") {
             const missing = (): void => sendError(request, response, notFound(), parts);
             if (parts.pages === null) missing();
             else parts.pages(request, response, missing);
-          } else if (answered !== null) send(response, answered, parts);
+          } else if (answered !== null) await send(request, response, answered, parts);
         })
         .catch((error: unknown) => sendError(request, response, error, parts));
     },
@@ -117,7 +118,12 @@ function notFound(): YamabikoError {
   return new YamabikoError("unknown_type", "There is nothing here.");
 }
 
-function send(response: ServerResponse, answer: Answer, { isClosing }: Pick<HttpParts, "isClosing">): void {
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  { isClosing }: Pick<HttpParts, "isClosing">,
+): Promise<void> {
   const { status, body, text, type, headers = {}, retryAfterMs } = answer;
   if (response.headersSent || response.destroyed) {
     response.destroy();
@@ -130,14 +136,17 @@ function send(response: ServerResponse, answer: Answer, { isClosing }: Pick<Http
     response.writeHead(status, headers).end();
     return;
   }
-  const bytes = text ?? JSON.stringify(body);
+  const plain = Buffer.from(text ?? JSON.stringify(body));
+  const small = await compressAnswer(request, plain);
+  response.appendHeader("Vary", "Accept-Encoding");
+  if (small !== null) response.setHeader("Content-Encoding", "gzip");
   response.writeHead(status, {
     "Content-Type": type ?? "application/json; charset=utf-8",
-    "Content-Length": Buffer.byteLength(bytes),
+    "Content-Length": (small ?? plain).length,
     "Cache-Control": "no-store",
     ...headers,
   });
-  response.end(bytes);
+  response.end(small ?? plain);
 }
 
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown, parts: HttpParts): void {
@@ -148,5 +157,5 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
   // A body that was not read to its end would be taken for the next request.
   if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
   const { status } = ERRORS[typed.code];
-  send(response, { status, body: { error: typed.toWire() }, retryAfterMs: typed.retryAfterMs }, parts);
+  void send(request, response, { status, body: { error: typed.toWire() }, retryAfterMs: typed.retryAfterMs }, parts);
 }

@@ -52,8 +52,9 @@ export interface ServerOptions {
   /** A directory of built pages to serve. Default: none. */
   readonly staticDir?: string | undefined;
   /**
-   * Compress what WebSocket clients that can take it are sent (permessage-deflate), from 1 KiB on, once for all readers of a
-   * room. Clients then compress what they send, which costs the server some 0.1 ms per message. Default: false.
+   * Compress what WebSocket clients (permessage-deflate) and streams (gzip) that can take it are sent, from 1 KiB on, once for all
+   * readers of a room. WebSocket clients then compress what they send, which costs the server some 0.1 ms per message.
+   * Answers to requests are compressed whatever this says. Default: false.
    */
   readonly compression?: boolean | undefined;
   /** A path that echoes frames, for conformance suites. Default: none. */

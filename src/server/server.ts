@@ -174,7 +174,17 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     isReady = true;
     const rates = new RequestRates(limits, clock);
     observer.gauge("request_rates", () => rates.count);
-    const byHttp: SseParts = { sessions, guests, rates, limits, clock, fanout: rooms.fanout, heartbeatMs, observer };
+    const byHttp: SseParts = {
+      sessions,
+      guests,
+      rates,
+      limits,
+      clock,
+      fanout: rooms.fanout,
+      heartbeatMs,
+      observer,
+      compression: options.compression ?? false,
+    };
     return { rooms, sessions, webSocket, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.

@@ -17,3 +17,27 @@ export function deflateMessage(payload: Uint8Array): Buffer | null {
   const length = deflated.length - FLUSH_MARK_BYTES;
   return length < payload.length ? deflated.subarray(0, length) : null;
 }
+
+/** What a gzip stream begins with (RFC 1952 section 2.3): no name, no time, whatever system. */
+export const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+/** A stored block holds no more, bytes (RFC 1951 section 3.2.4). */
+const STORED_BYTES = 0xffff;
+
+/**
+ * A piece of a gzip stream that refers to nothing before it and ends on a whole byte, so that many streams can be given the
+ * same one: compressed where that pays, else as it is.
+ */
+export function gzipBlock(payload: Buffer): Buffer {
+  if (payload.length >= THRESHOLD_BYTES) {
+    return deflateRawSync(payload, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH });
+  }
+  const parts: Buffer[] = [];
+  for (let at = 0; at < payload.length; at += STORED_BYTES) {
+    const piece = payload.subarray(at, at + STORED_BYTES);
+    const head = Buffer.alloc(5);
+    head.writeUInt16LE(piece.length, 1);
+    head.writeUInt16LE(piece.length ^ 0xffff, 3);
+    parts.push(head, piece);
+  }
+  return Buffer.concat(parts);
+}

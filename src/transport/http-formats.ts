@@ -1,6 +1,7 @@
 import { jsonEventText, jsonText } from "../codec/json.ts";
 import { type Envelope, formatCursor } from "../protocol/index.ts";
 import type { Format } from "../room/sink.ts";
+import { gzipBlock } from "./deflate.ts";
 
 /** JSON lines: the body of a poll's answer is made of them. A line holds no line break of its own. */
 export const pollJson: Format = {
@@ -44,4 +45,21 @@ function sseEnvelope(envelope: Envelope): Buffer {
   // An event named `error` is what an EventSource tells of its own troubles.
   const name = envelope.type === "error" ? "refusal" : envelope.type;
   return Buffer.from(`event: ${name}\ndata: ${jsonText(envelope)}\n\n`);
+}
+
+const gzippedFormats = new Map<string, Format>();
+
+/** A stream's format as pieces of a gzip stream: what is delivered together is compressed together. */
+export function gzippedFormat(format: Format): Format {
+  let gzipped = gzippedFormats.get(format.id);
+  if (gzipped === undefined) {
+    gzipped = {
+      id: `${format.id}-gzip`,
+      event: format.event,
+      envelope: format.envelope,
+      join: (messages) => gzipBlock(messages.length === 1 ? messages[0]! : Buffer.concat(messages)),
+    };
+    gzippedFormats.set(format.id, gzipped);
+  }
+  return gzipped;
 }

@@ -2,12 +2,14 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Observer } from "../observe/observer.ts";
 import { type Envelope, formatCursor, formatRoomCursors, type WireError, YamabikoError } from "../protocol/index.ts";
-import type { Format } from "../room/sink.ts";
+import { type Format, joinMessages, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
+import { takesGzip } from "./accept-encoding.ts";
 import { type Caller, closedError, introduce } from "./caller.ts";
+import { GZIP_HEAD } from "./deflate.ts";
 import { enterRooms } from "./enter-rooms.ts";
-import { sseJson } from "./http-formats.ts";
+import { gzippedFormat, sseJson } from "./http-formats.ts";
 import { Outflow } from "./outflow.ts";
 import type { PollParts } from "./poll.ts";
 import type { ReadRequest } from "./read-request.ts";
@@ -26,6 +28,8 @@ const GOODBYE_MS = 2_000;
 export interface SseParts extends PollParts {
   readonly heartbeatMs: number;
   readonly observer: Observer;
+  /** Whether streams are compressed for those who take gzip. */
+  readonly compression: boolean;
 }
 
 /** A stream as it is asked for. */
@@ -52,7 +56,8 @@ export async function serveSse(
   }
   // Gone while its credential was checked: nothing would ever tell that it ended.
   if (socket.destroyed) return;
-  const connection = new SseConnection(request, socket, parts);
+  const takesSmall = parts.compression && takesGzip(response.req.headers["accept-encoding"]);
+  const connection = new SseConnection(request, socket, takesSmall, parts);
   const session = parts.sessions.open(connection);
   connection.listen(session);
   try {
@@ -85,6 +90,7 @@ class SseConnection implements Connection {
   readonly #wantsEvents: boolean;
   /** Where the reader of several rooms is in each, for the ids; null for one room, whose events carry their own. */
   readonly #positions: Map<string, string> | null;
+  readonly #isGzipped: boolean;
   #out: Outflow | null = null;
   /** What was said before the answer could begin. */
   #early: Buffer[] = [];
@@ -93,14 +99,17 @@ class SseConnection implements Connection {
   #heardAt: number;
   #isEnded = false;
 
-  constructor(request: SseRequest, socket: Socket, parts: SseParts) {
-    this.format = request.format ?? sseJson;
+  constructor(request: SseRequest, socket: Socket, takesSmall: boolean, parts: SseParts) {
     this.quietMs = Math.min(parts.heartbeatMs, COMMENT_MS);
     this.#socket = socket;
     this.#parts = parts;
     this.#wantsEvents = request.wants === "events";
     const rooms = request.resumed.length + request.messages.length;
     this.#positions = this.#wantsEvents && rooms > 1 ? new Map() : null;
+    const format = request.format ?? sseJson;
+    // The ids of several rooms are made for each stream, and so would be what is compressed.
+    this.#isGzipped = takesSmall && this.#positions === null;
+    this.format = this.#isGzipped ? gzippedFormat(format) : format;
     this.#heardAt = parts.clock.monotonic();
   }
 
@@ -134,25 +143,32 @@ class SseConnection implements Connection {
       "Content-Type": "text/event-stream; charset=utf-8",
       "Cache-Control": "no-store, no-transform",
       "X-Accel-Buffering": "no",
+      ...(this.#isGzipped ? { "Content-Encoding": "gzip" } : {}),
       Connection: "close",
     });
     response.flushHeaders();
     this.#socket.setNoDelay(true);
     const { fanout, limits } = this.#parts;
     this.#out = new Outflow(this.#socket, fanout, limits.outboxBytes, () => this.#session?.wake());
-    this.#out.deliver(Buffer.from(`retry: ${RETRY_MS}\n\n`));
+    if (this.#isGzipped) this.#out.deliver(GZIP_HEAD);
+    this.#write(Buffer.from(`retry: ${RETRY_MS}\n\n`));
     for (const { room, subscription } of this.#session!.memberships.values()) {
       const { epoch, seq } = subscription.position;
       const position = formatCursor(epoch, seq);
       this.#positions?.set(room.roomId, position);
       // An EventSource that drops before its first event would come back without a cursor, to a head that has moved on.
-      if (this.#wantsEvents && this.#positions === null) this.#out.deliver(idOnly(position));
+      if (this.#wantsEvents && this.#positions === null) this.#write(idOnly(position));
     }
-    if (this.#positions !== null) this.#out.deliver(idOnly(formatRoomCursors(this.#positions)));
+    if (this.#positions !== null) this.#write(idOnly(formatRoomCursors(this.#positions)));
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) this.#out.deliver(bytes);
     this.#session!.wake();
+  }
+
+  /** Writes what is in no format yet. */
+  #write(bytes: Buffer): void {
+    this.#out?.deliver(joinMessages(this.format, [bytes]));
   }
 
   /** It is answered in another way. */
@@ -192,7 +208,7 @@ class SseConnection implements Connection {
     if (this.#wantsEvents && !this.hasBegun) this.#hear(envelope);
     // It joined by its address, and awaits no answer.
     if (this.#wantsEvents && envelope.type === "ack") return;
-    this.deliver(this.format.envelope(envelope));
+    this.deliver(oneMessage(this.format, envelope));
     if (envelope.type === "left_room" && this.#wantsEvents) this.#left(envelope.roomId);
   }
 
@@ -212,7 +228,7 @@ class SseConnection implements Connection {
 
   ping(): boolean {
     if (this.#out === null || this.#out.isClosed) return false;
-    this.#out.deliver(COMMENT);
+    this.#write(COMMENT);
     return true;
   }
 
@@ -222,7 +238,7 @@ class SseConnection implements Connection {
     this.#refusal ??= closedError(code, reason);
     if (this.#out === null || this.#isEnded) return;
     this.#isEnded = true;
-    this.#out.deliver(this.format.envelope({ type: "closed", payload: { code, reason } }));
+    this.#out.deliver(oneMessage(this.format, { type: "closed", payload: { code, reason } }));
     this.#out.end();
     const socket = this.#socket;
     socket.end();

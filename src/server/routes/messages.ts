@@ -104,14 +104,19 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
     checkPlace(serving, parts);
     return poll(asked, waitMs, caller, goneSignal(route), serving);
   });
-  const etag = `"${createHash("sha1").update(text).digest("base64url")}"`;
+  const etag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
   const headers = {
     ETag: etag,
     "Cache-Control": waits ? "no-store" : "private, no-cache",
-    Vary: "Authorization, Origin",
+    Vary: "Authorization, Accept-Encoding, Origin",
   };
-  const isKnown = (request.headers["if-none-match"] ?? "").split(",").some((each) => each.trim() === etag);
+  const isKnown = (request.headers["if-none-match"] ?? "").split(",").some((each) => sameTag(each.trim(), etag));
   return isKnown ? { status: 304, headers } : { status: 200, text, headers };
+}
+
+/** Whether two tags are of the same answer, however it is encoded (RFC 9110 section 8.8.3.2). */
+function sameTag(one: string, other: string): boolean {
+  return one.replace(/^W\//, "") === other.replace(/^W\//, "");
 }
 
 async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promise<Answer> {
