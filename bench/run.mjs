@@ -1,17 +1,52 @@
 import { readOptions, USAGE } from "./lib/options.mjs";
-import { runFanout, runSelfCheck } from "./scenarios/fanout.mjs";
+import { runDeflate } from "./scenarios/deflate.mjs";
+import { runFanout } from "./scenarios/fanout.mjs";
+import { runRooms } from "./scenarios/rooms.mjs";
+import { runSelfCheck } from "./scenarios/self-check.mjs";
 
-/** What can be run: each returns whether all was well. */
-const BENCHMARKS = { fanout: runFanout, "self-check": runSelfCheck };
+/** What can be run, and the scenarios in it: each takes options and returns whether all was well. */
+const BENCHMARKS = {
+  fanout: { run: runFanout, scenarios: ["F1a", "F1", "F1S"] },
+  rooms: { run: runRooms, scenarios: ["F2", "F3"] },
+  deflate: { run: runDeflate, scenarios: ["F5"] },
+  "self-check": { run: runSelfCheck, scenarios: [] },
+};
 
-const [name = "", ...rest] = process.argv.slice(2);
-const benchmark = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : null;
-if (benchmark === null) {
+/** Not part of `all`. */
+const CHECKS = ["self-check"];
+
+const args = process.argv.slice(2);
+const split = args.findIndex((arg) => arg.startsWith("-"));
+const names = split === -1 ? args : args.slice(0, split);
+const rest = split === -1 ? [] : args.slice(split);
+
+/** What was asked for: names of benchmarks, and for single scenarios those of each. */
+function plan() {
+  const asked = new Map();
+  for (const name of names) {
+    if (name === "all") {
+      for (const other of Object.keys(BENCHMARKS)) if (!CHECKS.includes(other)) asked.set(other, []);
+    } else if (Object.hasOwn(BENCHMARKS, name)) asked.set(name, []);
+    else {
+      const [benchmark] = Object.entries(BENCHMARKS).find(([, { scenarios }]) => scenarios.includes(name)) ?? [];
+      if (benchmark === undefined) return new Map();
+      asked.set(benchmark, [...(asked.get(benchmark) ?? []), name]);
+    }
+  }
+  return asked;
+}
+
+const asked = plan();
+if (asked.size === 0) {
   process.stderr.write(USAGE);
   process.exitCode = 2;
 } else {
   try {
-    process.exitCode = (await benchmark(readOptions(rest))) ? 0 : 1;
+    const options = readOptions(rest);
+    for (const [name, scenarios] of asked) {
+      const isGood = await BENCHMARKS[name].run(scenarios.length > 0 ? { ...options, scenarios } : options);
+      if (!isGood) process.exitCode = 1;
+    }
   } catch (error) {
     process.stderr.write(`${error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error.stack}\n`);
     process.exitCode = 1;

@@ -1,20 +1,16 @@
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { start } from "./machine.mjs";
 import { makePlan } from "./plan.mjs";
 import { rejectAfter } from "./server-process.mjs";
 
 /** How long connecting all readers may take, and one command beyond its own time, ms. */
-const CONNECT_MS = 30_000;
+const CONNECT_MS = 70_000;
 const COMMAND_MS = 20_000;
 /** The core of the load generator. */
 const CORE = 1;
-
-const load = (name) => fileURLToPath(new URL(`../load/${name}`, import.meta.url));
 
 /**
  * One window, as the load generator saw it. Times are in seconds unless the name says ms.
@@ -27,9 +23,11 @@ const load = (name) => fileURLToPath(new URL(`../load/${name}`, import.meta.url)
  * @property {number} deliveriesInWindow deliveries during the window, whatever was published when
  * @property {number} bytes
  * @property {number} reads
+ * @property {number} [acksInWindow]
+ * @property {number} [deflated] messages of the window that came compressed
  * @property {number} missing numbers skipped by a reader
- * @property {number} repeated numbers that came again, or too late
- * @property {number} corrupt messages with another payload than the one published
+ * @property {number} repeated numbers that came again, or too late; acks that came again
+ * @property {number} corrupt messages with another payload than the one published, or of another room
  * @property {number} acksSinceStart
  * @property {number} publishedSinceStart
  * @property {boolean} isDrained whether everything arrived within the time allowed after the window
@@ -43,31 +41,6 @@ const load = (name) => fileURLToPath(new URL(`../load/${name}`, import.meta.url)
  * @property {number} rssKb of the server, at the end
  */
 
-/**
- * The command of the load generator: the native one, compiled here when needed, or the one in JavaScript.
- *
- * @param {string} cache a directory for the program
- * @param {"auto" | "c" | "node"} choice
- * @returns {{ kind: "c" | "node", command: string[] }}
- */
-export function chooseLoadGenerator(cache, choice) {
-  const inNode = { kind: /** @type {const} */ ("node"), command: [process.execPath, load("fanout.mjs")] };
-  if (choice === "node") return inNode;
-  const source = load("fanout.c");
-  const program = join(cache, "fanout-load");
-  mkdirSync(cache, { recursive: true });
-  const isFresh = modifiedAt(program) > modifiedAt(source);
-  if (!isFresh && spawnSync("cc", ["-O2", "-o", program, source], { stdio: "ignore" }).status !== 0) {
-    if (choice === "c") throw new Error("The native load generator needs a C compiler (`cc`).");
-    return inNode;
-  }
-  return { kind: "c", command: [program] };
-}
-
-function modifiedAt(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-}
-
 /** A load generator with its readers connected. */
 export class LoadGenerator {
   #child;
@@ -78,11 +51,12 @@ export class LoadGenerator {
    * Connects all readers.
    *
    * @param {readonly string[]} command
-   * @param {{ dialect: import("../peers/peers.mjs").Dialect, port: number, pid: number, readers: number, drainMs: number }} target
+   * @param {Parameters<typeof makePlan>[0]} target
    * @param {string} cache a directory for the plan
    * @param {boolean} isUrgent
    */
   static async start(command, target, cache, isUrgent) {
+    mkdirSync(cache, { recursive: true });
     const planFile = join(cache, `plan-${process.pid}.txt`);
     writeFileSync(planFile, makePlan(target));
     const generator = new LoadGenerator(command, planFile, isUrgent);
@@ -111,14 +85,28 @@ export class LoadGenerator {
   /**
    * Publishes and measures.
    *
-   * @param {import("../scenarios/fanout.mjs").Scenario} scenario
+   * @param {{ mode: "open" | "closed", amount: number }} scenario
    * @param {{ warmMs: number, windowMs: number }} times
    * @returns {Promise<Window>}
    */
-  async measure({ mode, amount }, { warmMs, windowMs }) {
-    const answer = this.#answer(warmMs + windowMs + COMMAND_MS);
-    this.#child.stdin.write(`${mode} ${amount} ${warmMs} ${windowMs}\n`);
+  measure({ mode, amount }, { warmMs, windowMs }) {
+    return this.command(`${mode} ${amount} ${warmMs} ${windowMs}`, warmMs + windowMs + COMMAND_MS);
+  }
+
+  /**
+   * @param {string} line as `load/load.c` says
+   * @param {number} [patienceMs]
+   * @returns {Promise<any>} the answer
+   */
+  command(line, patienceMs = COMMAND_MS) {
+    const answer = this.#answer(patienceMs);
+    this.#child.stdin.write(`${line}\n`);
     return answer;
+  }
+
+  /** The next answer of a command that gives several. */
+  next(patienceMs = COMMAND_MS) {
+    return this.#answer(patienceMs);
   }
 
   async stop() {

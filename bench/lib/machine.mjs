@@ -4,6 +4,8 @@ import { cpus, release, setPriority } from "node:os";
 
 /** How urgent the measured processes are with `--urgent`, as `nice` counts. */
 const PRIORITY = -10;
+/** Jiffies of /proc, per second. */
+const HERTZ = 100;
 
 const hasTaskset = spawnSync("taskset", ["--version"], { stdio: "ignore" }).status === 0;
 
@@ -43,4 +45,28 @@ export function openFilesLimit() {
 export function describeMachine() {
   const [{ model }] = cpus();
   return `${cpus().length} × ${model.trim()}, ${process.platform} ${release().split("-")[0]}, Node ${process.version}`;
+}
+
+/**
+ * What a process has used up to now, and what the host has taken away; zeros where there is no /proc.
+ *
+ * @param {number} pid
+ */
+export function costsOf(pid) {
+  const stat = readProc(`/proc/${pid}/stat`).split(") ")[1]?.split(" ") ?? [];
+  const times = readProc("/proc/stat").split("\n")[0].trim().split(/\s+/).slice(1, 9).map(Number);
+  return {
+    cpuS: (Number(stat[11] ?? 0) + Number(stat[12] ?? 0)) / HERTZ,
+    rssKb: Number(/VmRSS:\s*(\d+)/.exec(readProc(`/proc/${pid}/status`))?.[1] ?? 0),
+    stealS: (times[7] ?? 0) / HERTZ,
+    allS: times.reduce((sum, time) => sum + time, 0) / HERTZ,
+  };
+}
+
+function readProc(path) {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
 }

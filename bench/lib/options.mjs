@@ -2,30 +2,44 @@ import { parseArgs } from "node:util";
 
 /**
  * @typedef {object} Options
- * @property {number} readers
+ * @property {number} readers of the fan-out
  * @property {number} seconds the length of one window
  * @property {number} rounds
  * @property {readonly string[]} scenarios names; empty: all
- * @property {readonly string[]} peers names; empty: all
+ * @property {readonly string[]} peers names; empty: those of the benchmark
+ * @property {boolean} isQuick
  * @property {"auto" | "c" | "node"} load
  * @property {boolean} isUrgent whether the measured processes go before all others
+ * @property {readonly string[]} nodeFlags for the servers in Node
  * @property {string | null} dist a compiled Yamabiko to measure instead of the sources
  * @property {string | null} out where the results go; null: `bench/results`
  */
 
-export const USAGE = `npm run bench -- fanout [options]     Yamabiko and its peers side by side
-npm run bench -- self-check           shows that wrong servers are refused
+export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its peers side by side
 
-  --readers N      readers of the room (1000)
+  all            everything below but the self-check
+  fanout         F1a, F1, F1S: one room, 1,000 readers
+  rooms          F2, F3: chat in 100 rooms, a game in 10
+  idle           F4: 10,000 idle connections
+  deflate        F5: compressed messages
+  sends          F6: acknowledged, durable sends
+  stalled        F7: one reader that does not read
+  resume         F8: 10,000 clients come back at once
+  growth         more readers, more rooms
+  F1a … F8       one scenario
+  self-check     shows that wrong servers are refused
+
+  --quick          one round of 1 s
   --seconds S      length of one measured window (2)
   --rounds N       how often everything is repeated, interleaved (3)
-  --scenario A,B   F1a, F1, F1S (all)
-  --peers A,B      yamabiko, yamabiko-sqlite, ws-naive, ws-tuned, socket.io (all)
-  --quick          one round of 1 s
-  --load c|node    which load generator (c where a compiler is found)
+  --readers N      readers of the fan-out (1000)
+  --scenario A,B   only these
+  --peers A,B      limit, yamabiko, yamabiko-sqlite, yamabiko-normal, yamabiko-small, ws-naive, ws-tuned, socket.io, bun
+  --load c|node    which load generator (c where a compiler is found; node can do the fan-out only)
   --urgent         servers and load generator go before all other processes (needs root)
+  --node-flags "A B"   for the servers in Node, e.g. --cpu-prof
   --dist DIR       a compiled Yamabiko to measure instead of src/
-  --out DIR        where fanout.md and fanout.json go (bench/results)
+  --out DIR        where the results go (bench/results)
 `;
 
 /**
@@ -45,6 +59,7 @@ export function readOptions(args) {
       quick: { type: "boolean", default: false },
       load: { type: "string", default: "auto" },
       urgent: { type: "boolean", default: false },
+      "node-flags": { type: "string" },
       dist: { type: "string" },
       out: { type: "string" },
     },
@@ -54,10 +69,12 @@ export function readOptions(args) {
     readers: positive("readers", values.readers, 1_000),
     seconds: positive("seconds", values.seconds, values.quick ? 1 : 2),
     rounds: positive("rounds", values.rounds, values.quick ? 1 : 3),
-    scenarios: list(values.scenario),
-    peers: list(values.peers),
+    scenarios: list(values.scenario, ","),
+    peers: list(values.peers, ","),
+    isQuick: values.quick,
     load: /** @type {Options["load"]} */ (values.load),
     isUrgent: values.urgent,
+    nodeFlags: list(values["node-flags"], " "),
     dist: values.dist ?? null,
     out: values.out ?? null,
   };
@@ -70,8 +87,8 @@ function positive(name, text, fallback) {
   return value;
 }
 
-function list(text) {
-  return text === undefined ? [] : text.split(",").filter((name) => name !== "");
+function list(text, separator) {
+  return text === undefined ? [] : text.split(separator).filter((name) => name !== "");
 }
 
 /**

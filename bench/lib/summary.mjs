@@ -2,21 +2,27 @@
 export const STEAL_LIMIT = 5;
 
 /**
- * One window, in the terms of the report.
+ * What the report says of one server, in one window or as medians of several. Each benchmark has some of these.
  *
  * @typedef {object} Figures
- * @property {number} cpuUsPerDelivery of the server's whole process
- * @property {number} deliveriesPerSecond
- * @property {number} p50Ms
- * @property {number} p99Ms
- * @property {number} complete deliveries made of those owed
- * @property {number} serverCpuPct of one core
- * @property {number} generatorCpuPct of one core
- * @property {number} othersCpuPct of one core: everything else on the machine
- * @property {number} stealPct
- * @property {number} bytesPerDelivery
- * @property {number} readsPerDelivery below 1 when messages reach a reader joined
- * @property {number} rssMb
+ * @property {number} [cpuUsPerDelivery] of the server's whole process
+ * @property {number} [deliveriesPerSecond]
+ * @property {number} [cpuUsPerAck]
+ * @property {number} [acksPerSecond]
+ * @property {number} [p50Ms]
+ * @property {number} [p99Ms]
+ * @property {number} [complete] deliveries made of those owed
+ * @property {number} [serverCpuPct] of one core
+ * @property {number} [generatorCpuPct] of one core
+ * @property {number} [othersCpuPct] of one core: everything else on the machine
+ * @property {number} [stealPct]
+ * @property {number} [bytesPerDelivery]
+ * @property {number} [readsPerDelivery] below 1 when messages reach a reader joined
+ * @property {number} [rssMb]
+ * @property {number} [rssKbPerConnection] what the process grew by while the readers connected
+ * @property {number} [handshakeUs] CPU of the server for connecting and letting in one reader
+ * @property {number} [loopP99Ms] delay of the server's event loop
+ * @property {number} [loopMaxMs]
  */
 
 /**
@@ -24,11 +30,14 @@ export const STEAL_LIMIT = 5;
  * @returns {Figures}
  */
 export function figuresOf(window) {
-  const { seconds, deliveriesInWindow } = window;
+  const { seconds, deliveriesInWindow, acksInWindow = 0 } = window;
   const perSecondPct = 100 / seconds;
   return {
     cpuUsPerDelivery: (window.serverCpuS * 1e6) / deliveriesInWindow,
     deliveriesPerSecond: deliveriesInWindow / seconds,
+    ...(acksInWindow > 0
+      ? { cpuUsPerAck: (window.serverCpuS * 1e6) / acksInWindow, acksPerSecond: acksInWindow / seconds }
+      : {}),
     p50Ms: window.p50Ms,
     p99Ms: window.p99Ms,
     complete: window.expected === 0 ? 0 : window.delivered / window.expected,
@@ -47,19 +56,33 @@ export function figuresOf(window) {
  *
  * @param {import("./load-generator.mjs").Window} window
  * @param {boolean} isAcked whether each message must have been acknowledged
+ * @param {boolean} [isDeflated] whether each delivery must have come compressed
  * @returns {string[]}
  */
-export function faultsOf(window, isAcked) {
-  const faults = [];
-  if (window.missing > 0) faults.push(`${window.missing} missing or out of order`);
-  if (window.repeated > 0) faults.push(`${window.repeated} repeated or too late`);
-  if (window.corrupt > 0) faults.push(`${window.corrupt} altered`);
+export function faultsOf(window, isAcked, isDeflated = false) {
+  const faults = countedFaults(window);
   if (window.published === 0) faults.push("nothing published");
-  if (!window.isDrained) faults.push("not everything arrived in time");
-  else if (window.delivered !== window.expected) faults.push(`${window.delivered} of ${window.expected} delivered`);
-  if (isAcked && window.isDrained && window.acksSinceStart !== window.publishedSinceStart) {
+  if (isAcked && window.acksSinceStart !== window.publishedSinceStart) {
     faults.push(`${window.acksSinceStart} acks for ${window.publishedSinceStart} messages`);
   }
+  if (!window.isDrained) faults.push("not everything arrived in time");
+  else if (window.delivered !== window.expected) faults.push(`${window.delivered} of ${window.expected} delivered`);
+  if (isDeflated && window.deflated < window.deliveriesInWindow) {
+    faults.push(`${window.deflated} of ${window.deliveriesInWindow} compressed`);
+  }
+  return faults;
+}
+
+/**
+ * The faults every answer of the load generator counts.
+ *
+ * @param {{ missing: number, repeated: number, corrupt: number }} counts
+ */
+export function countedFaults({ missing, repeated, corrupt }) {
+  const faults = [];
+  if (missing > 0) faults.push(`${missing} missing or out of order`);
+  if (repeated > 0) faults.push(`${repeated} repeated or too late`);
+  if (corrupt > 0) faults.push(`${corrupt} altered or astray`);
   return faults;
 }
 
@@ -71,8 +94,10 @@ export function faultsOf(window, isAcked) {
  */
 export function medians(all) {
   const result = /** @type {Figures} */ ({});
-  for (const name of Object.keys(all[0])) result[name] = median(all.map((figures) => figures[name]));
-  result.complete = Math.min(...all.map((figures) => figures.complete));
+  for (const name of Object.keys(all[0])) {
+    const values = all.map((figures) => figures[name]).filter((value) => typeof value === "number");
+    if (values.length > 0) result[name] = name === "complete" ? Math.min(...values) : median(values);
+  }
   return result;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The load generator in JavaScript, for machines without a C compiler: same plan, commands and answers as `fanout.c`, which
- * costs less and is preferred. See there for what it does.
+ * The load generator in JavaScript, for machines without a C compiler: for one room, plan,
+ * commands and answers as of `load.c`, which costs less and is preferred. See there for what it does.
  */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -21,12 +21,12 @@ const HERTZ = 100;
 const ZERO = "0".charCodeAt(0);
 
 const plan = readPlan(process.argv[2]);
-const readers = Number(plan.get("readers"));
+const readers = Number(plan.get("members"));
 const delivery = textOf("delivery");
 const tail = textOf("tail");
 const ready = textOf("ready");
 const ack = textOf("ack");
-const publishTemplate = textOf("publish").toString("latin1");
+const publishTemplate = textOf("publish").toString("latin1").replace("\u0001", tail.toString("latin1"));
 const needed = delivery.length + DIGITS + tail.length;
 
 let nextNumber = 0;
@@ -315,8 +315,10 @@ function readPlan(path) {
   return new Map(lines.map((line) => /** @type {[string, string]} */ (line.split(" "))));
 }
 
+/** With the number of the room, and of the messages a reader has before it joins. */
 function textOf(name) {
-  return Buffer.from(plan.get(name) ?? "", "hex");
+  const text = Buffer.from(plan.get(name) ?? "", "hex").toString("latin1");
+  return Buffer.from(text.replaceAll("@@@@@", "00000").replaceAll("^^^^^^^^^^", "         0"), "latin1");
 }
 
 function pause(ms) {

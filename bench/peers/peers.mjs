@@ -6,40 +6,45 @@ import { fileURLToPath } from "node:url";
  * @typedef {object} Peer
  * @property {string} name
  * @property {string} title what it is, for the report
+ * @property {"node" | "bun" | "native"} runtime
  * @property {string} script the program of the server; it prints `{"port": N}` when it listens
  * @property {readonly string[]} args
+ * @property {readonly string[]} nodeFlags
  * @property {Dialect} dialect
  */
 
 /**
- * What the load generator says to a server and hears from it. `#` × 10 stands for the number of a message.
+ * What the load generator says to a server and hears from it. Placeholders: `##########` is the number of a message, `@@@@@`
+ * that of the room, `^^^^^^^^^^` how many messages of the room the reader has.
  *
  * @typedef {object} Dialect
  * @property {string} path where the WebSocket endpoint is
  * @property {string} hello what a reader says first; empty: nothing
+ * @property {string} [resume] what it says instead where it may have missed something
  * @property {string} ready how the message begins that lets a reader in; empty: the handshake does
  * @property {(body: string) => string} publish the message that publishes `body`
  * @property {string} delivery how a delivered message begins, up to the body
- * @property {string} ack how a successful answer to a published message begins; empty: there is none
+ * @property {string} ack how a successful answer to a published message begins; empty: there is none. It has `bench-` and the number
  */
 
 /** @type {Dialect} */
-const plain = { path: "/", hello: "", ready: "", publish: (body) => body, delivery: "", ack: "" };
+const plain = { path: "/r@@@@@", hello: "", ready: "", publish: (body) => body, delivery: "", ack: "" };
 
 /** @type {Dialect} */
 const yamabiko = {
   path: "/ws",
-  hello: JSON.stringify({ type: "join_room", payload: { roomId: "bench:fan-out" } }),
+  hello: '{"type":"join_room","payload":{"roomId":"bench:r@@@@@"}}',
+  resume: '{"type":"join_room","payload":{"roomId":"bench:r@@@@@","after":^^^^^^^^^^}}',
   ready: '{"type":"joined_room"',
   publish: (body) =>
-    `{"type":"tick","messageId":"bench-##########","payload":{"roomId":"bench:fan-out",${body.slice(1)}}`,
+    `{"type":"tick","messageId":"bench-##########","payload":{"roomId":"bench:r@@@@@",${body.slice(1)}}`,
   delivery: '{"type":"tick","payload":',
   ack: '{"type":"ack","payload":{"success":true',
 };
 
 /** @type {Dialect} */
 const socketIo = {
-  path: "/socket.io/?EIO=4&transport=websocket",
+  path: "/socket.io/?EIO=4&transport=websocket&room=r@@@@@",
   hello: "40",
   ready: "40{",
   publish: (body) => `42["tick",${body}]`,
@@ -47,28 +52,65 @@ const socketIo = {
   ack: "",
 };
 
+/** @type {Dialect} */
+const broken = {
+  ...plain,
+  hello: '{"join":true,"after":^^^^^^^^^^}',
+  resume: '{"join":true,"after":^^^^^^^^^^}',
+  ready: '{"joined"',
+  ack: '{"ack":"',
+};
+
 /** @type {readonly Peer[]} */
 export const PEERS = [
-  peer("yamabiko", "Yamabiko, log in memory", "yamabiko.mjs", ["memory:"], yamabiko),
-  peer("yamabiko-sqlite", "Yamabiko, log in SQLite (`full`)", "yamabiko.mjs", ["sqlite"], yamabiko),
-  peer("ws-naive", "ws, as in a first tutorial", "ws-naive.mjs", [], plain),
-  peer("ws-tuned", "ws, tuned", "ws-tuned.mjs", [], plain),
-  peer("socket.io", "Socket.IO 4.8, WebSocket only", "socket-io.mjs", [], socketIo),
+  peer("limit", "limit (C, one write per recipient)", "native", "limit.c", [], plain),
+  peer("yamabiko", "Yamabiko, log in memory", "node", "yamabiko.mjs", ["memory:"], yamabiko),
+  peer("yamabiko-sqlite", "Yamabiko, log in SQLite (`full`)", "node", "yamabiko.mjs", ["sqlite"], yamabiko),
+  peer("yamabiko-normal", "Yamabiko, log in SQLite (`normal`)", "node", "yamabiko.mjs", ["sqlite-normal"], yamabiko),
+  {
+    ...peer(
+      "yamabiko-small",
+      "Yamabiko, memory, `--max-semi-space-size=1`",
+      "node",
+      "yamabiko.mjs",
+      ["memory:"],
+      yamabiko,
+    ),
+    nodeFlags: ["--max-semi-space-size=1"],
+  },
+  peer("ws-naive", "ws, as in a first tutorial", "node", "ws-naive.mjs", [], plain),
+  peer("ws-tuned", "ws, tuned", "node", "ws-tuned.mjs", [], plain),
+  peer("socket.io", "Socket.IO 4.8, WebSocket only", "node", "socket-io.mjs", [], socketIo),
+  peer("bun", "Bun, built-in server", "bun", "bun.mjs", [], plain),
 ];
 
-/** Servers that are fast and wrong: the benchmark must refuse every one of them. */
-export const BROKEN_PEERS = ["drop", "repeat", "swap", "alter", "cut"].map((fault) =>
-  peer(`broken-${fault}`, `a server that does wrong: ${fault}`, "broken.mjs", [fault], plain),
-);
+/**
+ * A server that is fast and wrong: the benchmark must refuse it.
+ *
+ * @param {string} fault
+ * @returns {Peer}
+ */
+export function brokenPeer(fault) {
+  return peer(`broken-${fault}`, `a server that does wrong: ${fault}`, "node", "broken.mjs", [fault], broken);
+}
 
 /**
  * @param {string} name
  * @param {string} title
+ * @param {Peer["runtime"]} runtime
  * @param {string} script
  * @param {readonly string[]} args
  * @param {Dialect} dialect
  * @returns {Peer}
  */
-function peer(name, title, script, args, dialect) {
-  return { name, title, script: fileURLToPath(new URL(script, import.meta.url)), args, dialect };
+function peer(name, title, runtime, script, args, dialect) {
+  return {
+    name,
+    title,
+    runtime,
+    script: fileURLToPath(new URL(script, import.meta.url)),
+    args,
+    nodeFlags: [],
+    dialect,
+  };
 }

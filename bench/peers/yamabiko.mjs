@@ -1,22 +1,33 @@
 /**
  * Yamabiko with a namespace that broadcasts.
  *
- *   node yamabiko.mjs memory:|sqlite DIST
+ *   node yamabiko.mjs memory:|sqlite|sqlite-normal SETTINGS
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { endWithBenchmark } from "./lifetime.mjs";
+import { endWithBenchmark, listening, settings } from "./lifetime.mjs";
 
-const [kind, dist] = process.argv.slice(2);
-const { createServer, defineNamespace } = await import(pathToFileURL(join(dist, "index.js")).href);
+const [kind] = process.argv.slice(2);
+const { createServer, defineNamespace } = await import(pathToFileURL(join(settings.dist, "index.js")).href);
 
-const directory = kind === "sqlite" ? makeDirectory() : null;
+const directory = kind === "memory:" ? null : makeDirectory();
 
 const server = createServer({
-  dev: true,
+  // Guests, unless tokens are asked for.
+  ...(settings.secret === undefined ? { dev: true } : { auth: { secret: settings.secret } }),
   log: directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`,
-  limits: { connections: 100_000, connectionsPerUser: 0 },
+  sqliteSynchronous: kind === "sqlite-normal" ? "normal" : "full",
+  ...(settings.deflate === true ? { compression: true } : {}),
+  limits: {
+    connections: 100_000,
+    connectionsPerUser: 0,
+    connectionsPerIp: 0,
+    handshakesPerSecond: 0,
+    messagesPerSecond: 0,
+    bytesPerSecond: 0,
+    userMessagesPerSecond: 0,
+  },
   // As long as nobody's heartbeat falls into a measurement.
   heartbeatMs: 3_600_000,
   namespaces: [
@@ -27,7 +38,7 @@ const server = createServer({
   ],
 });
 const { port } = await server.listen(0, "127.0.0.1");
-process.stdout.write(`${JSON.stringify({ port })}\n`);
+listening(port);
 
 endWithBenchmark(async () => {
   await server.close();

@@ -1,0 +1,51 @@
+#include "load.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static double server_cpu(void) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", plan.server_pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return 0;
+  size_t length = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[length] = 0;
+  unsigned long user = 0, kernel = 0;
+  char *after_name = strrchr(text, ')');
+  if (after_name != NULL)
+    sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel);
+  return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
+Costs take_costs(void) {
+  Costs costs = {.at_us = now_us(), .server_cpu_s = server_cpu()};
+  struct rusage own;
+  getrusage(RUSAGE_SELF, &own);
+  costs.own_cpu_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
+                    (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
+  unsigned long long t[8] = {0};
+  FILE *file = fopen("/proc/stat", "r");
+  if (file != NULL) {
+    if (fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", t, t + 1, t + 2, t + 3, t + 4, t + 5, t + 6, t + 7) < 8)
+      t[7] = 0;
+    fclose(file);
+  }
+  double hertz = (double)sysconf(_SC_CLK_TCK);
+  costs.busy_s = (double)(t[0] + t[1] + t[2] + t[5] + t[6]) / hertz;
+  costs.steal_s = (double)t[7] / hertz;
+  costs.all_s = costs.busy_s + costs.steal_s + (double)(t[3] + t[4]) / hertz;
+  return costs;
+}
+
+long server_rss_kb(void) {
+  char path[64], line[256];
+  long kb = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", plan.server_pid);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return 0;
+  while (fgets(line, sizeof line, file) != NULL) if (sscanf(line, "VmRSS: %ld", &kb) == 1) break;
+  fclose(file);
+  return kb;
+}
