@@ -1,6 +1,6 @@
 import { Agent } from "node:http";
 import { afterEach, expect, test } from "vitest";
-import { YamabikoError } from "../../src/protocol/index.ts";
+import { type Json, YamabikoError } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
 import { defineNamespace } from "../../src/session/namespace.ts";
 import { startServer } from "../harness.ts";
@@ -109,7 +109,7 @@ test("a poll told a large state anew gets events with it", async () => {
   const board = defineNamespace({
     name: "board",
     messages: {},
-    state: { notes: { event: "note", change: (key, value) => ({ key, value }) } },
+    state: { notes: { event: "note", change: (key: string, value: Json) => ({ key, value }) } },
   });
   await start({ auth: byName(), namespaces: [board] });
   const room = server.room("board:one");
