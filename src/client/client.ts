@@ -1,14 +1,16 @@
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
+import { closeCodeOf, UNAUTHENTICATED } from "./close-code.ts";
 import { type ClientStatus, Connection, type Welcome } from "./connection.ts";
 import type { ContractOf, ContractSource, Contracts, Resolved } from "./contract.ts";
 import { Emitter } from "./emitter.ts";
 import type { AckPayload, OutgoingMessage } from "./message.ts";
 import { newMessageId } from "./message-id.ts";
-import { type ClientOptions, type Settings, toSettings } from "./options.ts";
+import { type ClientOptions, type Settings, type TransportChoice, toSettings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { backoffMs } from "./reconnect.ts";
 import { ClientRoom, type HistoryLost, type JoinedRoom, type JoinOptions, type Room, type RoomHost } from "./room.ts";
+import { fullRoomId, roomIdOf } from "./room-name.ts";
 import type { TransportName } from "./transports/transport.ts";
 
 /** The local events of a client, and what their listeners get. */
@@ -23,6 +25,8 @@ export interface ClientLocalEvents {
   error: YamabikoError;
   /** The list of unacked messages, or the state of one, changed. */
   outbox: undefined;
+  /** The connection came by this transport, the first time or after another. It may move without a `disconnected`. */
+  transport: TransportName;
 }
 
 /** What a listener of a client gets. */
@@ -37,6 +41,7 @@ export interface Client<All extends Contracts = Contracts> {
   readonly user: { readonly id: string; readonly name: string } | null;
   /** Round trip of the last ping, ms. */
   readonly latencyMs: number | null;
+  /** By which transport the connection comes, or is being tried. */
   readonly transport: TransportName;
   /** Attempts since the last connection that lasted 2 s; 0 while connected. */
   readonly attempts: number;
@@ -77,6 +82,7 @@ const LOCAL: ReadonlySet<string> = new Set([
   "reconnecting",
   "error",
   "outbox",
+  "transport",
 ] satisfies (keyof ClientLocalEvents)[]);
 
 /** A volatile message is dropped while as many bytes wait in the socket. */
@@ -84,9 +90,13 @@ const VOLATILE_BACKLOG_BYTES = 64 * 1024;
 const JOIN_BACKOFF_MS = 500;
 const MAX_JOIN_BACKOFF_MS = 30_000;
 
-/** Makes a client and, unless `autoConnect` is false, connects it. */
-export function createClient<All extends Contracts = Contracts>(url: string, options: ClientOptions = {}): Client<All> {
-  return new YamabikoClient(url, options) as unknown as Client<All>;
+/** Makes a client that comes by the transport `choose` gives and, unless `autoConnect` is false, connects it. */
+export function createClientBy<All extends Contracts>(
+  choose: TransportChoice,
+  url: string,
+  options: ClientOptions = {},
+): Client<All> {
+  return new YamabikoClient(toSettings(url, options, choose)) as unknown as Client<All>;
 }
 
 class YamabikoClient extends Emitter {
@@ -102,9 +112,8 @@ class YamabikoClient extends Emitter {
   #reporting = false;
   #ended = false;
 
-  constructor(url: string, options: ClientOptions) {
+  constructor(settings: Settings) {
     super((thrown) => this.#report(thrown));
-    const settings = toSettings(url, options);
     const report = (thrown: unknown): void => this.#report(thrown);
     this.#settings = settings;
     this.#connection = new Connection(settings, {
@@ -169,7 +178,7 @@ class YamabikoClient extends Emitter {
   join(name: string, options: JoinOptions = {}): ClientRoom {
     const roomId = fullRoomId(name);
     const known = this.#rooms.get(roomId);
-    if (known !== undefined && known.status !== "failed") return known;
+    if (known && known.status !== "failed") return known;
     const room = new ClientRoom(roomId, options, this.#roomHost);
     if (this.#ended) room.end();
     else {
@@ -247,13 +256,13 @@ class YamabikoClient extends Emitter {
       for (const inner of envelope.payload as Envelope[]) this.#received(inner);
       return;
     }
-    const of = roomId ?? (typeof payload?.roomId === "string" ? payload.roomId : undefined);
-    const room = of === undefined ? undefined : this.#rooms.get(of);
-    if (type === "ack" && messageId !== undefined) this.#acked(envelope, messageId, payload);
+    const of = roomId ?? (payload?.roomId as string | undefined);
+    const room = this.#rooms.get(of!);
+    if (type === "ack" && messageId) this.#acked(envelope, messageId, payload);
     else if (type === "welcome")
       this.#outbox.flush(); // what waited to know the size limit
     else if (type === "error") this.#refused(YamabikoError.fromWire(payload));
-    else if (type === "joined_room" && of !== undefined) {
+    else if (type === "joined_room") {
       // It may answer somebody else's `join_room`: an earlier handle's, or the server's own to its default room.
       if (room?.live === false) room.answer = [envelope];
       return;
@@ -271,7 +280,7 @@ class YamabikoClient extends Emitter {
       if (acceptance !== "applied") return;
     }
     this.#handOn(envelope, room);
-    if (messageId !== undefined && seq === undefined && type !== "ack") {
+    if (messageId && seq === undefined && type !== "ack") {
       this.#connection.send([{ type: "ack", messageId, payload: { success: true } }]);
     }
   }
@@ -287,21 +296,21 @@ class YamabikoClient extends Emitter {
     const error = payload.success === true ? null : YamabikoError.fromWire(payload.error as undefined);
     if (this.#connection.acked(envelope, error)) return;
     const room = this.#joins.get(messageId);
-    if (room !== undefined) {
+    if (room) {
       this.#joins.delete(messageId);
       if (this.#rooms.get(room.roomId) !== room) return;
-      if (error === null) return this.#enter(room);
+      if (!error) return this.#enter(room);
       if (isAboutTheConnection(error)) return this.#refused(error);
       if (error.retryable) return this.#askLater(room, error.retryAfterMs);
       room.refuse(error);
       this.#outbox.failRoom(room.roomId, error, true);
-    } else if (error === null) this.#outbox.accept(messageId, payload as AckPayload);
+    } else if (!error) this.#outbox.accept(messageId, payload as AckPayload);
     else {
       const message = this.#outbox.find(messageId);
-      const joining = message?.roomId != null && this.#rooms.get(message.roomId)?.status === "joining";
+      const joining = this.#rooms.get(message?.roomId ?? "")?.status === "joining";
       // Refused because its join was, and that is being tried again; or because of the token, not of itself.
       const hold = isAboutTheConnection(error) || (error.code === "not_joined" && joining);
-      if (message !== undefined) this.#outbox.refuse(message, error, hold);
+      if (message) this.#outbox.refuse(message, error, hold);
       if (isAboutTheConnection(error)) this.#refused(error);
     }
   }
@@ -314,7 +323,7 @@ class YamabikoClient extends Emitter {
   /** The join is acked: what was said of the room last is its answer. */
   #enter(room: ClientRoom): void {
     const [joined, ...rest] = room.answer;
-    if (joined === undefined) return;
+    if (!joined) return;
     room.enter(joined.payload as JoinedRoom);
     this.#handOn(joined, room);
     for (const envelope of rest) this.#received(envelope);
@@ -399,16 +408,5 @@ class YamabikoClient extends Emitter {
 
 /** Refusals that say nothing about the message: it is good as soon as we are known again. */
 function isAboutTheConnection(error: YamabikoError): boolean {
-  return error.code === "unauthenticated" || error.code === "token_expired";
-}
-
-/** The full form of a room's name (ENV-4); whether it is a good one, the server says. */
-function fullRoomId(name: string): string {
-  return name.includes(":") ? name : `chat:${name}`;
-}
-
-/** The room a payload addresses (ENV-3). */
-function roomIdOf(payload: unknown): string | null {
-  const named = typeof payload === "string" ? payload : (payload as { roomId?: unknown } | null | undefined)?.roomId;
-  return typeof named === "string" ? fullRoomId(named) : null;
+  return closeCodeOf(error) === UNAUTHENTICATED;
 }

@@ -1,5 +1,5 @@
 import type { Envelope } from "../protocol/envelope.ts";
-import { SUBPROTOCOLS } from "../protocol/subprotocols.ts";
+import type { SUBPROTOCOLS } from "../protocol/subprotocols.ts";
 
 /** Envelopes to WebSocket frames and back. The server is trusted: `decode` need not bound what it reads. */
 export interface ClientCodec {
@@ -13,7 +13,7 @@ export interface ClientCodec {
 
 /** JSON in text frames: the default. */
 export const jsonClientCodec: ClientCodec = {
-  subprotocol: SUBPROTOCOLS.json,
+  subprotocol: "yamabiko.v1.json" satisfies typeof SUBPROTOCOLS.json,
   encode: (envelope) => JSON.stringify(envelope),
   decode: (data) => JSON.parse(data as string) as unknown,
 };

@@ -1,12 +1,12 @@
 import type { Timer } from "../protocol/clock.ts";
-import { CLOSE, mayReconnect } from "../protocol/close-codes.ts";
 import type { Envelope } from "../protocol/envelope.ts";
 import { YamabikoError } from "../protocol/errors.ts";
-import { Heartbeat, PING_DEADLINE_MS } from "./heartbeat.ts";
+import { ABNORMAL, FORBIDDEN, HEARTBEAT_TIMEOUT, NORMAL, TRY_LATER, UNAUTHENTICATED } from "./close-code.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { newMessageId } from "./message-id.ts";
 import type { Settings } from "./options.ts";
 import { backoffMs } from "./reconnect.ts";
-import type { TransportLink } from "./transports/transport.ts";
+import type { TransportLink, TransportName } from "./transports/transport.ts";
 import { watchWake } from "./wake.ts";
 
 /**
@@ -40,7 +40,7 @@ export interface ConnectionHost {
   /** The link is gone; nothing said on it can be answered any more. */
   lost(): void;
   /** A local event for the application. */
-  tell(name: "status" | "connected" | "disconnected" | "reconnecting", payload: unknown): void;
+  tell(name: "status" | "connected" | "disconnected" | "reconnecting" | "transport", payload: unknown): void;
   report(error: YamabikoError): void;
 }
 
@@ -53,8 +53,6 @@ const WAKE_DEADLINE_MS = 3_000;
 /** How long before its expiry a token is renewed, ms. */
 const REFRESH_AHEAD_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** What browsers report when a link broke without a goodbye. */
-const ABNORMAL = 1006;
 
 /** One client's way to the server: a link at a time, kept up with backoff, authenticated, and watched for silence. */
 export class Connection {
@@ -78,6 +76,10 @@ export class Connection {
   #authError: YamabikoError | null = null;
   #tokenRetried = false;
   #guestToken: string | null = null;
+  /** The last token asked for. */
+  #token: string | null = null;
+  /** The transport told last. */
+  #transport: TransportName | null = null;
   #comeBackInMs: number | null = null;
   #stopWake: (() => void) | null = null;
 
@@ -107,7 +109,7 @@ export class Connection {
     this.#tokenRetried = false;
     this.#stopWake ??= watchWake({
       woke: () => this.#wake(),
-      wentOffline: () => this.#heartbeat?.probe(PING_DEADLINE_MS),
+      wentOffline: () => this.#heartbeat?.probe(),
     });
     this.#start();
   }
@@ -120,7 +122,7 @@ export class Connection {
 
   /** Drops the link as if the network had failed. */
   cut(): void {
-    if (this.#link !== null) this.#lost(ABNORMAL, "cut");
+    if (this.#link) this.#lost(ABNORMAL, "cut");
   }
 
   send(envelopes: readonly Envelope[]): void {
@@ -137,11 +139,8 @@ export class Connection {
     if (messageId !== this.#authId) return false;
     const { expiresAt } = payload as { expiresAt?: unknown };
     this.#authId = null;
-    if (error === null) {
-      if (this.#welcomedAt !== null && typeof expiresAt === "number") {
-        this.#expireAt(expiresAt, timestamp);
-      }
-    } else if (this.#welcomedAt === null) this.refused(error);
+    if (!error) this.#expireAt(expiresAt, timestamp);
+    else if (this.#welcomedAt === null) this.refused(error);
     else {
       this.#host.report(error);
       this.#planRefresh();
@@ -151,9 +150,11 @@ export class Connection {
 
   /** The server does not know us, or no longer: an error without a message before `welcome`. */
   refused(error: YamabikoError): void {
-    if (error.retryable) return this.#lost(CLOSE.try_later, error.message);
     this.#authError = error;
-    this.#lost(error.code === "access_denied" ? CLOSE.forbidden : CLOSE.unauthenticated, error.message);
+    this.#lost(
+      error.retryable ? TRY_LATER : error.code === "access_denied" ? FORBIDDEN : UNAUTHENTICATED,
+      error.message,
+    );
   }
 
   #start(): void {
@@ -168,9 +169,9 @@ export class Connection {
       if (given === undefined) return this.#lost(ABNORMAL, "The token could not be had.");
       const current = (): boolean => generation === this.#generation;
       this.#link = transport.open(
-        { url, token: given },
+        { url, token: given, askToken: (use) => void this.#askToken(use) },
         {
-          opened: () => current() && this.#opened(given),
+          opened: () => current() && this.#opened(),
           received: (value) => current() && this.#received(value),
           alive: () => current() && this.#heartbeat?.heard(),
           closed: (code, reason) => current() && this.#lost(code, reason),
@@ -192,10 +193,20 @@ export class Connection {
     }
     if (generation !== this.#generation) return;
     if (error) this.#host.report(error);
-    if (generation === this.#generation) use(given);
+    if (generation !== this.#generation) return;
+    if (given !== undefined) this.#token = given;
+    use(given);
   }
 
-  #opened(token: string | null): void {
+  #opened(): void {
+    const generation = this.#generation;
+    const token = this.#token;
+    if (this.#open) {
+      this.#open = false;
+      this.#host.lost();
+      if (generation !== this.#generation) return; // a listener ended it
+      this.#heartbeat?.heard();
+    }
     this.#open = true;
     if (token !== null) this.#authenticate(token);
     // A guest is welcomed with its first message (AUTH-5), so somebody who has nothing to say yet says that.
@@ -222,7 +233,7 @@ export class Connection {
   }
 
   #welcomed(welcome: Welcome, timestamp: string | undefined): void {
-    const { clock, heartbeatMs } = this.#settings;
+    const { clock, heartbeatMs, transport } = this.#settings;
     this.#timer?.cancel();
     this.#welcomedAt = clock.monotonic();
     this.#tokenRetried = false;
@@ -232,17 +243,23 @@ export class Connection {
       clock,
       intervalMs: heartbeatMs ?? welcome.heartbeatMs ?? 30_000,
       ping: (payload) => this.send([{ type: "ping", payload }]),
-      dead: () => this.#lost(CLOSE.heartbeat_timeout, "The server is silent.", true),
+      dead: () => this.#lost(HEARTBEAT_TIMEOUT, "The server is silent.", true),
     });
     this.#heartbeat.probe();
-    if (typeof welcome.expiresAt === "number") this.#expireAt(welcome.expiresAt, timestamp);
+    this.#expireAt(welcome.expiresAt, timestamp);
     this.#host.welcomed(welcome);
-    this.#become("connected");
-    this.#host.tell("connected", welcome);
+    if (this.status !== "connected") {
+      this.#become("connected");
+      this.#host.tell("connected", welcome);
+    }
+    if (this.#transport === transport.name) return;
+    this.#transport = transport.name;
+    this.#host.tell("transport", transport.name);
   }
 
   /** Reckons with the server's clock where it told the time: the device's may be hours off. */
-  #expireAt(expiresAt: number, timestamp: string | undefined): void {
+  #expireAt(expiresAt: unknown, timestamp: string | undefined): void {
+    if (typeof expiresAt !== "number") return;
     const now = this.#settings.clock.now();
     const serverNow = timestamp === undefined ? now : Date.parse(timestamp) || now;
     this.#expiresAt = this.#settings.clock.monotonic() + expiresAt - serverNow;
@@ -263,16 +280,17 @@ export class Connection {
   }
 
   #wake(): void {
+    this.#link?.woke?.();
     if (this.status === "waiting") this.#start();
     else this.#heartbeat?.probe(WAKE_DEADLINE_MS);
   }
 
   /** The link failed. `soon`: it had been silent for long already, so the first attempt need not wait. */
   #lost(code: number, reason: string, soon = false): void {
-    const renew =
-      code === CLOSE.unauthenticated && (typeof this.#settings.token === "function" || this.#guestToken !== null);
+    const renew = code === UNAUTHENTICATED && (typeof this.#settings.token === "function" || this.#guestToken !== null);
     if (renew) this.#guestToken = null;
-    const again = mayReconnect(code) || (renew && !this.#tokenRetried);
+    const isFinal = code === NORMAL || code === UNAUTHENTICATED || code === FORBIDDEN;
+    const again = !isFinal || (renew && !this.#tokenRetried);
     if (renew) this.#tokenRetried = true;
     this.#end(code, reason, again, soon);
   }
@@ -307,7 +325,7 @@ export class Connection {
       this.#timer = clock.setTimer(() => this.#start(), delayMs);
       this.#become("waiting");
       if (wasConnected) this.#host.tell("disconnected", told);
-      if (generation === this.#generation && this.status === "waiting") {
+      if (generation === this.#generation) {
         this.#host.tell("reconnecting", { attempt, delayMs });
       }
       return;
@@ -318,9 +336,10 @@ export class Connection {
     this.#become("closed");
     this.#host.tell("disconnected", told);
     if (again) this.#host.report(new YamabikoError("unavailable", "The server could not be reached."));
-    else if (error !== null) this.#host.report(error);
-    else if (code === CLOSE.unauthenticated) this.#host.report(new YamabikoError("unauthenticated", reason));
-    else if (code === CLOSE.forbidden) this.#host.report(new YamabikoError("access_denied", reason));
+    else if (code !== NORMAL) {
+      const refusal = code === FORBIDDEN ? "access_denied" : "unauthenticated";
+      this.#host.report(error ?? new YamabikoError(refusal, reason));
+    }
   }
 
   #become(status: ClientStatus): void {

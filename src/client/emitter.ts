@@ -63,8 +63,6 @@ export class Emitter {
   }
 
   #keep(name: string, stays: (entry: Entry) => boolean): void {
-    const rest = this.#list(name).filter(stays);
-    if (rest.length > 0) this.#entries.set(name, rest);
-    else this.#entries.delete(name);
+    this.#entries.set(name, this.#list(name).filter(stays));
   }
 }

@@ -16,26 +16,26 @@ export interface EventSource {
  * the hole.
  */
 export function eventStream(source: EventSource, signal?: AbortSignal): AsyncGenerator<Envelope, void, undefined> {
-  const buffer: Envelope[] = [];
-  let ended = false;
-  let error: YamabikoError | undefined;
+  /** What is not read yet; last, an error or null: how it ends. */
+  const buffer: (Envelope | YamabikoError | null)[] = [];
   let wake = (): void => {};
-  const end = (why?: unknown): void => {
-    if (ended) return;
-    ended = true;
-    if (why instanceof YamabikoError) error = why;
-    for (const stop of stops) stop();
-    signal?.removeEventListener("abort", end);
+  const put = (item: Envelope | YamabikoError | null): void => {
+    buffer.push(item);
     wake();
   };
+  const end = (why?: unknown): void => {
+    for (const stop of stops) stop();
+    signal?.removeEventListener("abort", end);
+    put(why instanceof YamabikoError ? why : null);
+  };
+  const lose = (): void => end(new YamabikoError("history_lost", "The loop is too far behind."));
   const stops = [
     source.on("*", (_payload, envelope) => {
       if (envelope.seq === undefined) return;
-      if (buffer.length < EVENT_STREAM_LIMIT) buffer.push(envelope);
-      else end(new YamabikoError("history_lost", "The loop is too far behind."));
-      wake();
+      if (buffer.length < EVENT_STREAM_LIMIT) put(envelope);
+      else lose();
     }),
-    source.on("history_lost", () => end(new YamabikoError("history_lost", "Events are gone from the server."))),
+    source.on("history_lost", lose),
     source.on("left", end),
     source.on("failed", end),
   ];
@@ -45,11 +45,10 @@ export function eventStream(source: EventSource, signal?: AbortSignal): AsyncGen
   async function* events(): AsyncGenerator<Envelope, void, undefined> {
     try {
       for (;;) {
-        // `ended` is looked at only when the buffer is empty, so nothing that came before the end is withheld.
-        const envelope = buffer.shift();
-        if (envelope !== undefined) yield envelope;
-        else if (error !== undefined) throw error;
-        else if (ended) return;
+        const item = buffer.shift();
+        if (item === null) return;
+        if (item instanceof YamabikoError) throw item;
+        if (item) yield item;
         else {
           await new Promise<void>((resolve) => {
             wake = resolve;

@@ -39,6 +39,7 @@ export async function createFixture(options: ClientOptions = {}): Promise<Fixtur
     WebSocket: network.WebSocket,
     clock,
     random: () => 1,
+    transports: ["websocket"],
     ...options,
   });
   const told: [string, unknown][] = [];

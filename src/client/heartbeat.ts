@@ -21,8 +21,8 @@ export interface HeartbeatHost {
 export class Heartbeat {
   readonly #host: HeartbeatHost;
   #heardAt: number;
-  #probedAt: number | null = null;
-  #deadlineMs = 0;
+  /** When the link is dead unless a frame comes; 0 while no ping asks for one. */
+  #deadAt = 0;
   #timer: Timer | null = null;
 
   constructor(host: HeartbeatHost) {
@@ -34,40 +34,33 @@ export class Heartbeat {
   /** Any frame is a sign of life. */
   heard(): void {
     this.#heardAt = this.#host.clock.monotonic();
-    this.#probedAt = null;
+    this.#deadAt = 0;
   }
 
   /** Pings now; the link is dead when no frame comes within `deadlineMs`. A stricter probe already under way stays. */
   probe(deadlineMs = PING_DEADLINE_MS): void {
-    const now = this.#host.clock.monotonic();
-    if (this.#probedAt !== null && this.#probedAt + this.#deadlineMs <= now + deadlineMs) return;
-    this.#probedAt = now;
-    this.#deadlineMs = deadlineMs;
+    const t = this.#host.clock.monotonic();
+    if (this.#deadAt > 0 && this.#deadAt <= t + deadlineMs) return;
+    this.#deadAt = t + deadlineMs;
     this.#arm(deadlineMs);
-    this.#host.ping({ t: now });
+    this.#host.ping({ t });
   }
 
   /** Ends it; `dead` is not called any more. */
   stop(): void {
     this.#timer?.cancel();
-    this.#timer = null;
   }
 
   #arm(delayMs: number): void {
-    this.#timer?.cancel();
+    this.stop();
     this.#timer = this.#host.clock.setTimer(() => this.#check(), delayMs);
   }
 
   #check(): void {
-    const now = this.#host.clock.monotonic();
-    if (this.#probedAt !== null) {
-      const leftMs = this.#probedAt + this.#deadlineMs - now;
-      if (leftMs > 0) return this.#arm(leftMs);
-      this.stop();
-      return this.#host.dead();
-    }
-    const leftMs = this.#heardAt + this.#host.intervalMs - now;
+    const { intervalMs, clock } = this.#host;
+    const leftMs = (this.#deadAt || this.#heardAt + intervalMs) - clock.monotonic();
     if (leftMs > 0) this.#arm(leftMs);
+    else if (this.#deadAt > 0) this.#host.dead();
     else this.probe();
   }
 }

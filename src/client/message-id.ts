@@ -1,7 +1,4 @@
-/** A fresh random `messageId` (128 bits). Pages without HTTPS have no `crypto.randomUUID`, so there it is hex. */
+/** A fresh random `messageId` (128 bits). Pages without HTTPS have no `crypto.randomUUID`, so there it is four numbers. */
 export function newMessageId(): string {
-  return (
-    crypto.randomUUID?.() ??
-    Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
-  );
+  return crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

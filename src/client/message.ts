@@ -59,11 +59,11 @@ export interface MessageHolder {
 
 /** The outbox's side of an {@link OutgoingMessage}. */
 export class OutboxMessage implements OutgoingMessage {
-  readonly messageId: string;
-  readonly type: string;
-  readonly payload: Record<string, unknown>;
-  readonly roomId: string | null;
-  readonly createdAt: number;
+  readonly messageId!: string;
+  readonly type!: string;
+  readonly payload!: Record<string, unknown>;
+  readonly roomId!: string | null;
+  readonly createdAt!: number;
   /** Whether a failure leaves it in the outbox for `retry`. */
   readonly kept: boolean;
   state: MessageState = "queued";
@@ -71,20 +71,15 @@ export class OutboxMessage implements OutgoingMessage {
   /** `clock.monotonic()` of the last time it was written. */
   sentAt = 0;
   /** Size of its envelope as it is written, bytes. */
-  readonly bytes: number;
+  bytes = 0;
   ack!: Promise<AckPayload>;
   #resolve!: (ack: AckPayload) => void;
   #reject!: (error: YamabikoError) => void;
   readonly #holder: MessageHolder;
 
-  constructor(stored: StoredMessage, holder: MessageHolder, kept: boolean, bytes: number) {
-    this.messageId = stored.messageId;
-    this.type = stored.type;
-    this.payload = stored.payload;
-    this.roomId = stored.roomId;
-    this.createdAt = stored.createdAt;
+  constructor(stored: StoredMessage, holder: MessageHolder, kept: boolean) {
+    Object.assign(this, stored);
     this.kept = kept;
-    this.bytes = bytes;
     this.#holder = holder;
     this.renew();
     if (stored.error) this.fail(YamabikoError.fromWire(stored.error));
@@ -117,8 +112,8 @@ export class OutboxMessage implements OutgoingMessage {
   }
 
   store(): StoredMessage {
-    const { messageId, type, payload, roomId, createdAt, error } = this;
-    const stored: StoredMessage = { messageId, type, payload, roomId, createdAt };
+    const { roomId, createdAt, error } = this;
+    const stored: StoredMessage = { ...this.envelope(), roomId, createdAt };
     if (error) stored.error = { code: error.code, message: error.message };
     return stored;
   }

@@ -1,6 +1,7 @@
 import { WebSocket } from "ws";
-import { type Client, createClient as createBrowserClient } from "./client.ts";
+import type { Client } from "./client.ts";
 import type { Contracts } from "./contract.ts";
+import { createClient as createBrowserClient } from "./index.ts";
 import type { ClientOptions } from "./options.ts";
 import type { WebSocketConstructor } from "./transports/websocket.ts";
 

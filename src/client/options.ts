@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "../protocol/clock.ts";
 import { type ClientCodec, jsonClientCodec } from "./codec.ts";
 import type { OutboxStorage } from "./outbox-storage.ts";
-import type { ClientTransport } from "./transports/transport.ts";
-import { type WebSocketConstructor, webSocketTransport } from "./transports/websocket.ts";
+import type { ClientTransport, TransportName } from "./transports/transport.ts";
+import type { WebSocketConstructor } from "./transports/websocket.ts";
 
 /** A token, or a function that is asked for one at every attempt and before it expires; null means a guest. */
 export type TokenSource = string | null | (() => string | null | Promise<string | null>);
@@ -25,10 +25,24 @@ export interface ClientOptions {
   outboxLimit?: number | undefined;
   /** Where the outbox survives a reload, e.g. `webStorage(sessionStorage, "outbox")`. Default: nowhere. */
   storage?: OutboxStorage | undefined;
-  /** Default JSON; `msgpack()` comes from `yamabiko/client/msgpack`. */
+  /**
+   * By which transports it may come, best first; with one it is that one alone. Default: `websocket`, `sse`,
+   * `long-polling`, `polling`. `yamabiko/client/core` has only the first.
+   */
+  transports?: readonly TransportName[] | undefined;
+  /** The wait between two reads of the transport `polling`, ms. Default 2000. */
+  pollIntervalMs?: number | undefined;
+  /**
+   * On a transport that is not the best, how long until it looks whether a better one works again, ms; grows to twice as
+   * much. Default 20,000.
+   */
+  probeIntervalMs?: number | undefined;
+  /** Of WebSocket messages. Default JSON; `msgpack()` comes from `yamabiko/client/msgpack`. */
   codec?: ClientCodec | undefined;
   /** Default: the global one. */
   WebSocket?: WebSocketConstructor | undefined;
+  /** Default: the global one. */
+  fetch?: typeof globalThis.fetch | undefined;
   /** For tests. */
   clock?: Clock | undefined;
   /** For tests: 0 inclusive to 1 exclusive. */
@@ -38,31 +52,36 @@ export interface ClientOptions {
 }
 
 /** The options with their defaults, as every part of the client reads them. */
-export type Settings = ReturnType<typeof toSettings>;
+export type Settings = Filled & { readonly transport: ClientTransport };
+
+/** Makes the transport of a client: where the doors of the package differ. */
+export type TransportChoice = (options: Filled) => ClientTransport;
 
 /** Fills in the defaults. An option that is `undefined` counts as not given. */
-export function toSettings(url: string, options: ClientOptions) {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+export function toSettings(url: string, options: ClientOptions, choose: TransportChoice): Settings {
   const settings: Filled = {
+    url,
     reconnectInterval: 1000,
     maxReconnectInterval: 30_000,
     maxReconnectAttempts: Number.POSITIVE_INFINITY,
     ackTimeoutMs: 5000,
     outboxLimit: 1000,
+    pollIntervalMs: 2000,
+    probeIntervalMs: 20_000,
     codec: jsonClientCodec,
     clock: systemClock,
     random: Math.random,
     autoConnect: true,
-    ...given,
   };
-  const WebSocket = settings.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-  const transport: ClientTransport = webSocketTransport(WebSocket, settings.codec);
-  return { ...settings, url, transport };
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) Object.assign(settings, { [name]: value });
+  }
+  return { ...settings, transport: choose(settings) };
 }
 
-/** What has no default stays optional. */
-type Filled = {
-  readonly [name in Exclude<keyof ClientOptions, "token" | "heartbeatMs" | "storage" | "WebSocket">]: NonNullable<
-    ClientOptions[name]
-  >;
-} & Readonly<Pick<ClientOptions, "token" | "heartbeatMs" | "storage" | "WebSocket">>;
+/** Options that have no default here. */
+type Bare = "token" | "heartbeatMs" | "storage" | "WebSocket" | "fetch" | "transports";
+
+type Filled = { readonly url: string } & Readonly<Pick<ClientOptions, Bare>> & {
+    readonly [name in Exclude<keyof ClientOptions, Bare>]: NonNullable<ClientOptions[name]>;
+  };

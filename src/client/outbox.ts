@@ -91,15 +91,14 @@ export class Outbox implements MessageHolder {
     for (const lane of this.#lanes.values()) lane.suspend();
   }
 
-  /** Handles `ack{success:true}`; false when nobody waits for it. */
-  accept(messageId: string, ack: AckPayload): boolean {
+  /** Handles `ack{success:true}`, if anybody waits for it. */
+  accept(messageId: string, ack: AckPayload): void {
     const message = this.#messages.get(messageId);
-    if (message === undefined) return false;
+    if (!message) return;
     const lane = this.#forget(message);
     message.accept(ack);
     this.#changed(message.roomId);
     lane?.acked();
-    return true;
   }
 
   /** The message with this id. */
@@ -156,10 +155,10 @@ export class Outbox implements MessageHolder {
 
   /** Whatever throws here would throw at every attempt to write it. */
   #make(stored: StoredMessage, kept: boolean): OutboxMessage {
-    const { type, payload, messageId } = stored;
-    const frame = this.#host.codec.encode({ type, payload, messageId });
-    const { length } = typeof frame === "string" ? new TextEncoder().encode(frame) : frame;
-    return new OutboxMessage(stored, this, kept, length);
+    const message = new OutboxMessage(stored, this, kept);
+    const frame = this.#host.codec.encode(message.envelope());
+    message.bytes = (typeof frame === "string" ? new TextEncoder().encode(frame) : frame).length;
+    return message;
   }
 
   /** Makes room at the cost of the oldest failed message. Without any, this one fails. */
@@ -222,7 +221,7 @@ export class Outbox implements MessageHolder {
   }
 
   #save(): void {
-    if (this.#host.storage === undefined || this.#saving || !this.#loaded) return;
+    if (!this.#host.storage || this.#saving || !this.#loaded) return;
     this.#saving = true;
     queueMicrotask(() => {
       this.#saving = false;
@@ -242,7 +241,7 @@ export class Outbox implements MessageHolder {
 
   async #load(): Promise<void> {
     const { storage } = this.#host;
-    if (storage !== undefined) {
+    if (storage) {
       try {
         await null; // whoever made this outbox is not finished yet
         const stored = await storage.load();

@@ -9,11 +9,24 @@ export interface TransportTarget {
   readonly url: string;
   /** The token of this attempt, for transports that put it in a header. It also comes as the first envelope. */
   readonly token: string | null;
+  /**
+   * Asks for a token for one more attempt of the same link. Nothing comes when the link has ended meanwhile; undefined when
+   * none could be had. It is also the one the client authenticates with after the next `opened`.
+   */
+  askToken(use: (token: string | null | undefined) => void): void;
+}
+
+/** An address that may be relative to the page. */
+export function absolute(url: string): URL {
+  return new URL(url, (globalThis as { location?: { href: string } }).location?.href);
 }
 
 /** What a link tells the client. Nothing is told after `closed`, nor after the client called `close` or `drop`. */
 export interface TransportEvents {
-  /** The link takes envelopes from now on. */
+  /**
+   * The link takes envelopes from now on. Told again when the link goes on by another way: what was said before and has no answer
+   * yet gets none, and the client says everything anew, `authenticate` first.
+   */
   opened(): void;
   /** One decoded message from the server, in the order the server sent it. Not yet checked to be an envelope. */
   received(value: unknown): void;
@@ -42,6 +55,8 @@ export interface TransportLink {
   close(code: number, reason: string): void;
   /** Ends the link as if the network had failed: no goodbye where the platform allows it. */
   drop(): void;
+  /** The network may be another, or the page is looked at again. */
+  woke?(): void;
 }
 
 /** The transport seam: something that can open links. Called by the connection for every attempt. */

@@ -1,5 +1,6 @@
+import { ABNORMAL } from "../close-code.ts";
 import type { ClientCodec } from "../codec.ts";
-import type { ClientTransport } from "./transport.ts";
+import { absolute, type ClientTransport } from "./transport.ts";
 
 /** The part of a WebSocket the client uses: the browser's, Node's and `ws`'s all have it. */
 export interface WebSocketLike {
@@ -23,12 +24,17 @@ const OPEN = 1;
 
 /** `http(s)` and page-relative addresses as the WebSocket address they stand for. */
 export function webSocketUrl(url: string): string {
-  const page = (globalThis as { location?: { href: string } }).location?.href;
-  return new URL(url, page).href.replace(/^http/, "ws");
+  return absolute(url).href.replace(/^http/, "ws");
 }
 
-/** One WebSocket per link, one envelope per frame. */
-export function webSocketTransport(WebSocket: WebSocketConstructor | undefined, codec: ClientCodec): ClientTransport {
+/** One WebSocket per link, one envelope per frame. Without `WebSocket` it is the global one. */
+export function webSocketTransport({
+  codec,
+  WebSocket = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket,
+}: {
+  readonly codec: ClientCodec;
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}): ClientTransport {
   return {
     name: "websocket",
     open({ url }, events) {
@@ -44,8 +50,7 @@ export function webSocketTransport(WebSocket: WebSocketConstructor | undefined, 
         return ended;
       };
       try {
-        if (!WebSocket) throw new Error("No WebSocket: give one as an option.");
-        socket = new WebSocket(webSocketUrl(url), [codec.subprotocol]);
+        socket = new WebSocket!(webSocketUrl(url), [codec.subprotocol]);
         socket.binaryType = "arraybuffer";
         socket.onopen = () => events.opened();
         socket.onmessage = (event: { data: string | ArrayBuffer }) => {
@@ -63,7 +68,7 @@ export function webSocketTransport(WebSocket: WebSocketConstructor | undefined, 
         };
         socket.onerror = () => {}; // a close event always follows and says more
       } catch (thrown) {
-        queueMicrotask(() => events.closed(1006, (thrown as Error).message));
+        queueMicrotask(() => events.closed(ABNORMAL, (thrown as Error).message));
       }
       return {
         send(envelopes) {
