@@ -30,6 +30,8 @@ export class Folds<S extends Folded> {
     return entry.fold
       .run(() => work(entry.fold))
       .finally(() => {
+        // It may have left between the end of its work and this.
+        if (this.#folds.get(userId) !== entry) return;
         const { size } = entry.fold.state;
         this.#size += size - entry.size;
         entry.size = size;

@@ -50,7 +50,8 @@ export class PushQueue {
   readonly #parts: PushQueueParts;
   /** In the order they fall due. */
   readonly #waiting = new Set<Waiting>();
-  #ready: Job[] = [];
+  /** In the order they became so. A Set, since taking the first of a long array costs all the others. */
+  readonly #ready = new Set<Job>();
   readonly #retrying = new Set<Timer>();
   /** The highest seq a user's devices received, the latest receipt last. */
   readonly #receipts = new Map<string, number>();
@@ -62,9 +63,9 @@ export class PushQueue {
     this.#parts = parts;
   }
 
-  /** How many notifications wait. */
+  /** How many notifications wait, for a receipt or for their turn. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#ready.size;
   }
 
   /** A notification is in the log. */
@@ -90,7 +91,7 @@ export class PushQueue {
     for (const timer of this.#retrying) timer.cancel();
     this.#retrying.clear();
     this.#waiting.clear();
-    this.#ready = [];
+    this.#ready.clear();
   }
 
   #arm(): void {
@@ -110,7 +111,7 @@ export class PushQueue {
     for (const waiting of this.#waiting) {
       if (waiting.dueAt > now) break;
       this.#waiting.delete(waiting);
-      if (!this.#isReceived(waiting)) this.#ready.push({ ...waiting, endpoint: null, attempt: 0 });
+      if (!this.#isReceived(waiting)) this.#ready.add({ ...waiting, endpoint: null, attempt: 0 });
     }
     this.#pump();
   }
@@ -120,8 +121,9 @@ export class PushQueue {
   }
 
   #pump(): void {
-    while (this.#inFlight < this.#parts.inFlight && this.#ready.length > 0) {
-      const job = this.#ready.shift()!;
+    for (const job of this.#ready) {
+      if (this.#inFlight >= this.#parts.inFlight) return;
+      this.#ready.delete(job);
       this.#inFlight += 1;
       this.#perform(job)
         .catch((error: unknown) => this.#parts.failure("pushing a notification", error))
@@ -177,7 +179,7 @@ export class PushQueue {
     const timer = this.#parts.clock.setTimer(() => {
       this.#retrying.delete(timer);
       if (this.#isReceived(job)) return;
-      this.#ready.push(job);
+      this.#ready.add(job);
       this.#pump();
     }, delay);
     this.#retrying.add(timer);
