@@ -17,7 +17,7 @@ const codeOf = (run: () => unknown): string | null => {
 };
 
 describe("room ids", () => {
-  const segment = fc.stringMatching(/^[a-zA-Z0-9é日本_~@+=,!'-]{1,8}$/);
+  const segment = fc.stringMatching(/^[a-zA-Z0-9é日本_~@+=,!'|-]{1,8}$/);
   const name = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join("/").normalize("NFC"));
   const namespace = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
 

@@ -7,7 +7,7 @@ export const DEFAULT_NAMESPACE = "chat";
 export const MAX_ROOM_ID_BYTES = 255;
 
 const NAMESPACE = /^[a-z][a-z0-9-]{0,31}$/;
-const NAME = /^[\p{L}\p{M}\p{N}\-_.~@+=,!':/]+$/u;
+const NAME = /^[\p{L}\p{M}\p{N}\-_.~@+=,!':/|]+$/u;
 const encoder = new TextEncoder();
 
 /** A `roomId` in its two parts. */
@@ -42,6 +42,6 @@ export function parseRoomId(value: unknown): RoomAddress {
 
 function bad(rule: string): YamabikoError {
   return new YamabikoError("invalid_message", `\`roomId\` ${rule}.`, {
-    remedy: "Use `namespace:name` with letters, digits and - _ . ~ @ + = , ! ' : /",
+    remedy: "Use `namespace:name` with letters, digits and - _ . ~ @ + = , ! ' : / |",
   });
 }
