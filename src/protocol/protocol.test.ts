@@ -45,7 +45,7 @@ describe("room ids", () => {
         expect([value, `chat:${String(value)}`]).toContain(address.roomId);
         expect(Buffer.byteLength(address.roomId)).toBeLessThanOrEqual(MAX_ROOM_ID_BYTES);
         expect(address.name).toBe(address.name.normalize("NFC"));
-        expect(address.name).not.toMatch(/[\s\p{C}*?#{}[\]\\"<>|^`;$%&()]/u);
+        expect(address.name).not.toMatch(/[\s\p{C}*?#{}[\]\\"<>^`;$%&()]/u);
       }),
       { numRuns: 2_000 },
     );
