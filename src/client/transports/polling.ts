@@ -40,7 +40,7 @@ function pollReader(link: HttpLink, { clock }: HttpOptions, longestMs: number, i
 
   const sleep = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      if (again || ms === 0) return resolve();
+      if (again || link.ended || ms === 0) return resolve();
       wake = resolve;
       link.after(ms, resolve);
     });
