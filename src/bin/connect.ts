@@ -1,19 +1,47 @@
-import { type Client, type ClientOptions, createClient } from "../client/node.ts";
+import { type Client, type ClientOptions, createClient, type TransportName } from "../client/node.ts";
 import { type Terminal, UsageError } from "./terminal.ts";
 
 /** The address of a server started with the defaults. */
 export const DEFAULT_URL = "ws://127.0.0.1:8080/ws";
 
-/** Connects as `--url` and `--token`, or the variables YAMABIKO_URL and YAMABIKO_TOKEN, say. */
+/** The flags of every command that connects. */
+export const CONNECT_FLAGS = {
+  url: { type: "string" },
+  token: { type: "string" },
+  transport: { type: "string" },
+} as const;
+
+/** What was said with them. */
+export type ConnectFlags = { readonly [flag in keyof typeof CONNECT_FLAGS]?: string | undefined };
+
+const TRANSPORTS: readonly TransportName[] = ["websocket", "sse", "long-polling", "polling"];
+
+/** The flags that say where and how, for a command's help. */
+export const connectHelp = `  --url URL        the server; default: YAMABIKO_URL, then ${DEFAULT_URL}
+  --token TOKEN    who you are; default: YAMABIKO_TOKEN, then a guest
+  --transport T    ${TRANSPORTS.join(", ")};
+                   default: the first of them that gets through`;
+
+/**
+ * Connects as `--url`, `--token` and `--transport`, or the variables YAMABIKO_URL and YAMABIKO_TOKEN, say.
+ * @throws {UsageError}
+ */
 export function connect(
-  { url, token }: { url?: string | undefined; token?: string | undefined },
+  { url, token, transport }: ConnectFlags,
   terminal: Terminal,
   options: ClientOptions = {},
 ): Client {
   return createClient(endpointOf(url ?? (terminal.env.YAMABIKO_URL || DEFAULT_URL)), {
     ...options,
+    transports: transport === undefined ? undefined : [transportOf(transport)],
     token: token ?? (terminal.env.YAMABIKO_TOKEN || null),
   });
+}
+
+function transportOf(text: string): TransportName {
+  const found = TRANSPORTS.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`There is no transport ${text}.`, `Use one of ${TRANSPORTS.join(", ")}.`);
 }
 
 /**

@@ -79,6 +79,9 @@ describe("yamabiko", () => {
     [["tail", "lobby", "--limit", "1", "--after", "2"], "exclude", "Keep --after 2"],
     [["tail", "lobby", "--url", "ftp://x"], "not the address", "ws://"],
     [["tail", "lobby", "--url", "here"], "not an address", "ws://"],
+    [["tail", "lobby", "--transport", "sockets"], "no transport sockets", "long-polling"],
+    [["publish", "lobby", "t", "{}", "--transport", "tcp"], "no transport tcp", "websocket, sse"],
+    [["publish", "lobby", "t", "{}", "--transport", "sse", "--api-key", "k"], "--transport", "Leave"],
     [["publish", "lobby"], "A room, a type and a payload", "--help"],
     [["publish", "lobby", "t", "{"], "not JSON", "Quote"],
     [["publish", "lobby", "t", "[]"], "not a JSON object", "content"],
@@ -174,6 +177,54 @@ describe("yamabiko publish and tail", () => {
     expect(second).toMatchObject({ type: "new_message", seq: 2, payload: { content: "after \u009b31m" } });
     expect(reader.printed[0]).toMatch(/^ {5}2 {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}new_message {2}\{/);
     expect(reader.printed[0]).not.toContain("\u009b");
+  });
+
+  describe.each(["websocket", "sse", "long-polling", "polling"])("over %s", (transport) => {
+    it("one sends, the other follows, also over a restart of the server", async () => {
+      const log = `sqlite:${join(temporary(), "log.db")}`;
+      let server = await startServer({ log });
+      closing.push(() => server.close());
+      const { url } = server;
+      const say = async (content: string): Promise<void> => {
+        const writer = new FakeTerminal({ YAMABIKO_URL: url });
+        const argv = ["publish", "lobby", "send_message", JSON.stringify({ content }), "--transport", transport];
+        expect(await main(argv, writer)).toBe(0);
+        expect(JSON.parse(writer.printed[0] ?? "")).toMatchObject({ success: true, duplicate: false });
+      };
+      await say("before");
+      const follower = new FakeTerminal({ YAMABIKO_URL: url });
+      const following = main(["tail", "chat:lobby", "--json", "--transport", transport], follower);
+      await until(() => follower.printed.length === 1);
+      const ways = [...(await server.metrics()).matchAll(/connections_total\{transport="(\w+)"\}/g)];
+      expect(ways.map(([, way]) => way).filter((way) => way !== "send")).toEqual([
+        transport.replace(/^.*polling$/, "poll"),
+      ]);
+      await say("after");
+      await until(() => follower.printed.length === 2);
+      await server.close();
+      server = await startServer({ log, port: Number(new URL(url).port) });
+      await say("after the restart");
+      await until(() => follower.printed.length === 3, 20_000);
+      follower.stop();
+      expect(await following).toBe(0);
+      const events = follower.printed.map((line) => JSON.parse(line) as Envelope);
+      expect(events.map(({ seq, payload }) => [seq, (payload as { content: string }).content])).toEqual([
+        [1, "before"],
+        [2, "after"],
+        [3, "after the restart"],
+      ]);
+    });
+
+    it("a token that is not accepted, and a room that may not be read, are exit code 1", async () => {
+      const { url } = await startRoomServer();
+      const wrong = new FakeTerminal({ YAMABIKO_URL: url, YAMABIKO_TOKEN: "canary" });
+      expect(await main(["tail", "lobby", "--transport", transport], wrong)).toBe(1);
+      expect(wrong.noted.join("\n")).toMatch(/token/i);
+      expect(wrong.noted.join("\n")).not.toContain("canary");
+      const other = new FakeTerminal({ YAMABIKO_URL: url });
+      expect(await main(["tail", "user:somebody", "--transport", transport], other)).toBe(1);
+      expect(other.noted[0]).toContain("access_denied");
+    });
   });
 
   it("ACK-3 a message sent again with the same id is the same message", async () => {

@@ -3,12 +3,12 @@ import { parseArgs } from "node:util";
 import { type JsonObject, parseRoomId, YamabikoError } from "../../protocol/index.ts";
 import { type BackEndOptions, type NewEvent, noAnswer, publishEvents } from "../back-end.ts";
 import { inBatches } from "../batches.ts";
-import { connect, DEFAULT_URL, webAddressOf } from "../connect.ts";
+import { CONNECT_FLAGS, type ConnectFlags, connect, connectHelp, webAddressOf } from "../connect.ts";
 import { type Command, printable, type Terminal, UsageError, untilStopped } from "../terminal.ts";
 import { closed } from "./tail.ts";
 
 /** What `yamabiko publish --help` says. */
-export const publishHelp = `Usage: yamabiko publish ROOM TYPE JSON [--message-id ID] [--timeout 10] [--url ${DEFAULT_URL}] [--token TOKEN | --api-key KEY]
+export const publishHelp = `Usage: yamabiko publish ROOM TYPE JSON [--message-id ID] [--timeout 10] [--url URL] [--token TOKEN | --api-key KEY] [--transport T]
        yamabiko publish ROOM TYPE -      one payload as JSON per line of standard input
 
 Sends messages and prints the ack of each. Exit code 0 only when everything was accepted.
@@ -19,8 +19,7 @@ TYPE is the type of the event itself, in any room, e.g. a feed.
   --message-id ID  repeating it with the same id is safe; default: a new one each time.
                    For lines it is ID-1, ID-2, …, so that the same input again adds nothing
   --timeout S      give up after this many seconds without an answer; default: 10
-  --url URL        the server; default: YAMABIKO_URL, then ${DEFAULT_URL}
-  --token TOKEN    who you are; default: YAMABIKO_TOKEN, then a guest
+${connectHelp}
   --api-key KEY    a key of the server; default: YAMABIKO_API_KEY, unless there is a token
 
 Examples: yamabiko publish chat:lobby send_message '{"content":"Hello!"}'
@@ -39,8 +38,7 @@ export const publish: Command = async (args, terminal) => {
     options: {
       "message-id": { type: "string" },
       timeout: { type: "string", default: "10" },
-      url: { type: "string" },
-      token: { type: "string" },
+      ...CONNECT_FLAGS,
       "api-key": { type: "string" },
     },
   });
@@ -60,6 +58,9 @@ export const publish: Command = async (args, terminal) => {
     timeoutMs: seconds * 1000,
   };
   const apiKey = apiKeyOf(values, terminal);
+  if (apiKey !== null && values.transport !== undefined) {
+    throw new UsageError("A back end publishes over HTTP, whatever --transport says.", "Leave --transport out.");
+  }
   const accepted = await (apiKey === null
     ? sendAsUser(work, values, terminal)
     : publishAsBackEnd(
@@ -145,7 +146,7 @@ async function* readPayloads(terminal: Terminal): AsyncGenerator<{ payload: Json
 
 async function sendAsUser(
   { roomId, type, single, messageId, timeoutMs }: Work,
-  values: { url?: string | undefined; token?: string | undefined },
+  values: ConnectFlags,
   terminal: Terminal,
 ): Promise<boolean> {
   const client = connect(values, terminal, { reconnectInterval: 250, maxReconnectInterval: 1_000 });

@@ -1,18 +1,17 @@
 import { parseArgs } from "node:util";
 import { type Envelope, parseRoomId, YamabikoError } from "../../protocol/index.ts";
-import { connect, DEFAULT_URL } from "../connect.ts";
+import { CONNECT_FLAGS, connect, connectHelp } from "../connect.ts";
 import { type Command, printable, UsageError, untilStopped } from "../terminal.ts";
 
 /** What `yamabiko tail --help` says. */
-export const tailHelp = `Usage: yamabiko tail ROOM [--after CURSOR | --limit 10] [--json] [--url ${DEFAULT_URL}] [--token TOKEN]
+export const tailHelp = `Usage: yamabiko tail ROOM [--after CURSOR | --limit 10] [--json] [--transport T] [--url URL] [--token TOKEN]
 
 Prints the events of a room, and every new one as it comes, until Ctrl-C. Reconnects by itself and misses nothing.
 
-  --after CURSOR  start after this cursor or seq
-  --limit N       start this many events before the newest; default: 10
-  --json          one envelope as JSON per line
-  --url URL       the server; default: YAMABIKO_URL, then ${DEFAULT_URL}
-  --token TOKEN   who you are; default: YAMABIKO_TOKEN, then a guest`;
+  --after CURSOR   start after this cursor or seq
+  --limit N        start this many events before the newest; default: 10
+  --json           one envelope as JSON per line
+${connectHelp}`;
 
 /** `yamabiko tail`: follows a room's log. */
 export const tail: Command = async (args, terminal) => {
@@ -23,8 +22,7 @@ export const tail: Command = async (args, terminal) => {
       after: { type: "string" },
       limit: { type: "string" },
       json: { type: "boolean", default: false },
-      url: { type: "string" },
-      token: { type: "string" },
+      ...CONNECT_FLAGS,
     },
   });
   const [roomId, ...more] = positionals;
