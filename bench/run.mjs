@@ -1,14 +1,24 @@
 import { readOptions, USAGE } from "./lib/options.mjs";
 import { runDeflate } from "./scenarios/deflate.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
+import { runGrowth } from "./scenarios/growth.mjs";
+import { runIdle } from "./scenarios/idle.mjs";
+import { runResume } from "./scenarios/resume.mjs";
 import { runRooms } from "./scenarios/rooms.mjs";
 import { runSelfCheck } from "./scenarios/self-check.mjs";
+import { runSends } from "./scenarios/sends.mjs";
+import { runStalled } from "./scenarios/stalled.mjs";
 
 /** What can be run, and the scenarios in it: each takes options and returns whether all was well. */
 const BENCHMARKS = {
   fanout: { run: runFanout, scenarios: ["F1a", "F1", "F1S"] },
   rooms: { run: runRooms, scenarios: ["F2", "F3"] },
+  idle: { run: runIdle, scenarios: ["F4", "F4r"] },
   deflate: { run: runDeflate, scenarios: ["F5"] },
+  sends: { run: runSends, scenarios: ["F6-1", "F6-64", "F6-1000"] },
+  stalled: { run: runStalled, scenarios: ["F7-all", "F7"] },
+  resume: { run: runResume, scenarios: ["F8"] },
+  growth: { run: runGrowth, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },
 };
 
@@ -28,9 +38,11 @@ function plan() {
       for (const other of Object.keys(BENCHMARKS)) if (!CHECKS.includes(other)) asked.set(other, []);
     } else if (Object.hasOwn(BENCHMARKS, name)) asked.set(name, []);
     else {
-      const [benchmark] = Object.entries(BENCHMARKS).find(([, { scenarios }]) => scenarios.includes(name)) ?? [];
-      if (benchmark === undefined) return new Map();
-      asked.set(benchmark, [...(asked.get(benchmark) ?? []), name]);
+      const isMeant = (scenario) => scenario === name || scenario.startsWith(`${name}-`);
+      const found = Object.entries(BENCHMARKS).find(([, { scenarios }]) => scenarios.some(isMeant));
+      if (found === undefined) return new Map();
+      const [benchmark, { scenarios }] = found;
+      asked.set(benchmark, [...(asked.get(benchmark) ?? []), ...scenarios.filter(isMeant)]);
     }
   }
   return asked;

@@ -134,7 +134,7 @@ function describe({ peer, scenario, figures, faults }) {
     show(figures[name]),
   );
   const tail = faults.length === 0 ? "" : `  FAULTY: ${faults.join(", ")}`;
-  return `${scenario.name.padEnd(6)}${peer.name.padEnd(16)}${parts.join("  ")}${tail}`;
+  return `${scenario.name.padEnd(8)}${peer.name.padEnd(17)}${parts.join("  ")}${tail}`;
 }
 
 /** Progress goes to standard error. */

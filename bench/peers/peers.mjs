@@ -67,17 +67,8 @@ export const PEERS = [
   peer("yamabiko", "Yamabiko, log in memory", "node", "yamabiko.mjs", ["memory:"], yamabiko),
   peer("yamabiko-sqlite", "Yamabiko, log in SQLite (`full`)", "node", "yamabiko.mjs", ["sqlite"], yamabiko),
   peer("yamabiko-normal", "Yamabiko, log in SQLite (`normal`)", "node", "yamabiko.mjs", ["sqlite-normal"], yamabiko),
-  {
-    ...peer(
-      "yamabiko-small",
-      "Yamabiko, memory, `--max-semi-space-size=1`",
-      "node",
-      "yamabiko.mjs",
-      ["memory:"],
-      yamabiko,
-    ),
-    nodeFlags: ["--max-semi-space-size=1"],
-  },
+  withFlags("yamabiko-small", "--max-semi-space-size=1"),
+  withFlags("yamabiko-compact", "--optimize-for-size"),
   peer("ws-naive", "ws, as in a first tutorial", "node", "ws-naive.mjs", [], plain),
   peer("ws-tuned", "ws, tuned", "node", "ws-tuned.mjs", [], plain),
   peer("socket.io", "Socket.IO 4.8, WebSocket only", "node", "socket-io.mjs", [], socketIo),
@@ -92,6 +83,14 @@ export const PEERS = [
  */
 export function brokenPeer(fault) {
   return peer(`broken-${fault}`, `a server that does wrong: ${fault}`, "node", "broken.mjs", [fault], broken);
+}
+
+/** Yamabiko, log in memory, started with a flag for Node. */
+function withFlags(name, flag) {
+  return {
+    ...peer(name, `Yamabiko, memory, \`${flag}\``, "node", "yamabiko.mjs", ["memory:"], yamabiko),
+    nodeFlags: [flag],
+  };
 }
 
 /**
