@@ -124,3 +124,19 @@ test("a poll told a large state anew gets events with it", async () => {
   const types = (body as { messages: { type: string }[] }).messages.map(({ type }) => type);
   expect(types).toEqual(["room_state", "room_users", "noted"]);
 });
+
+test("a room that always has more than fits does not keep the others out", async () => {
+  await start({ auth: byName() });
+  await server.room("quiet").publish("noted", {});
+  let after = "busy=0&quiet=0";
+  let isHeard = false;
+  for (let polls = 0; polls < 60 && !isHeard; polls++) {
+    for (let count = 0; count < 3; count++) await server.room("busy").publish("noted", {});
+    const query = new URLSearchParams({ after, limit: "2" });
+    const { body } = await ask(server.url, `/api/messages?roomId=busy&roomId=quiet&${query}`, { token: "ann" });
+    const { messages, cursor } = body as { messages: { roomId: string }[]; cursor: string };
+    isHeard = messages.some(({ roomId }) => roomId === "chat:quiet");
+    after = cursor;
+  }
+  expect(isHeard).toBe(true);
+});
