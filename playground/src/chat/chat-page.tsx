@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useConnection } from "../connection/client-context.tsx";
 import { ConnectionPanel } from "../connection/connection-panel.tsx";
 import { formatHash } from "../shell/hash-route.ts";
@@ -32,12 +32,19 @@ export function ChatPage({ rest }: PageProps) {
   const rooms = useStore(hub);
   const view = useStore(store);
   const [drawer, setDrawer] = useState<"rooms" | "details" | null>(null);
+  const entered = useRef<string | null>(null);
   const close = useCallback(() => setDrawer(null), []);
   const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   const unreadElsewhere = rooms.some((room) => room.roomId !== roomId && room.unread > 0);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another room closes the drawer it was chosen in.
   useEffect(() => setDrawer(null), [roomId]);
+
+  // Whoever enters a room wants to write there; a drawer gives the focus back by itself.
+  useEffect(() => {
+    if (entered.current === roomId && drawer === null) toComposer();
+    entered.current = null;
+  }, [roomId, drawer]);
 
   return (
     <div className="chat">
@@ -48,6 +55,8 @@ export function ChatPage({ rest }: PageProps) {
           current={roomId}
           onOpen={(id) => {
             window.location.hash = formatHash("chat", id.slice("chat:".length));
+            entered.current = id;
+            if (id === roomId) toComposer();
           }}
           onLeave={(id) => {
             if (id === roomId) window.location.hash = formatHash("chat", LOBBY.slice("chat:".length));
@@ -83,4 +92,8 @@ export function ChatPage({ rest }: PageProps) {
       </Drawer>
     </div>
   );
+}
+
+function toComposer(): void {
+  document.querySelector<HTMLElement>("textarea.composer-field")?.focus();
 }

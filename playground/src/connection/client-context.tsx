@@ -9,6 +9,8 @@ export interface Connection {
   readonly client: Client;
   readonly session: Session;
   readonly store: ConnectionStore;
+  /** A token of this user that is good for a while: for further clients, and for requests. */
+  token(): Promise<string>;
   /** Drops the socket as a failing network would. */
   cut(): void;
   /** Ends the connection until `goOnline`, also over a reload. */

@@ -29,11 +29,13 @@ export function openConnection(
     if (!closed) storeSession({ ...session, token });
   };
 
+  const goodToken = async (): Promise<string> => {
+    if (expiryOf(token) - Date.now() < SPARE_MS) await renew().catch(() => {}); // the server will say what it thinks of the old one
+    return token;
+  };
+
   const client = createClient(`${window.location.origin}/ws`, {
-    token: async () => {
-      if (expiryOf(token) - Date.now() < SPARE_MS) await renew().catch(() => {}); // the server will say what it thinks of the old one
-      return token;
-    },
+    token: goodToken,
     storage: webStorage(sessionStorage, `yamabiko.outbox.${session.user}`),
     autoConnect: !offline,
   });
@@ -56,6 +58,7 @@ export function openConnection(
       client,
       session,
       store,
+      token: goodToken,
       cut: () => client.cut(),
       goOffline: () => {
         sessionStorage.setItem(OFFLINE_KEY, session.user);

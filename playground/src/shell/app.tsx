@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "react";
+import { Suspense, useEffect, useMemo, useState } from "react";
 import { ClientProvider } from "../connection/client-context.tsx";
 import { type Session, storedSession, storeSession } from "../session/session.ts";
 import { SignInCard } from "../session/sign-in-card.tsx";
@@ -6,6 +6,7 @@ import { LANGUAGES, type Language } from "../strings.ts";
 import { useRoute } from "./hash-route.ts";
 import { Header } from "./header.tsx";
 import { LanguageContext, storedLanguage, storeLanguage } from "./language.ts";
+import { NoSuchPage } from "./no-such-page.tsx";
 import { PAGES } from "./pages.tsx";
 
 /** The playground: sign-in, then the page the address names inside the shell. */
@@ -15,7 +16,7 @@ export function App() {
   const [expired, setExpired] = useState(false);
   const route = useRoute();
   const strings = LANGUAGES[language].strings;
-  const page = PAGES.find((one) => one.id === route.page) ?? PAGES[0];
+  const page = PAGES.find((one) => one.id === (route.page || PAGES[0]?.id)) ?? null;
 
   useEffect(() => storeLanguage(language), [language]);
   const choice = useMemo(() => ({ language, strings, choose: setLanguage }), [language, strings]);
@@ -33,7 +34,7 @@ export function App() {
 
   return (
     <LanguageContext value={choice}>
-      {session === null || page === undefined ? (
+      {session === null ? (
         <SignInCard expired={expired} onSignIn={signIn} />
       ) : (
         <ClientProvider key={session.user} session={session} onRefused={() => signOut("expired")}>
@@ -42,7 +43,9 @@ export function App() {
               {strings.skip}
             </button>
             <Header page={page} session={session} onSignOut={() => signOut("asked")} />
-            <page.View rest={page.id === route.page ? route.rest : ""} />
+            <Suspense fallback={<main className="page-loading" id="main" tabIndex={-1} aria-busy="true" />}>
+              {page === null ? <NoSuchPage /> : <page.View rest={route.rest} />}
+            </Suspense>
           </div>
         </ClientProvider>
       )}

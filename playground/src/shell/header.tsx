@@ -1,4 +1,4 @@
-import { use, useState } from "react";
+import { lazy, Suspense, use, useState } from "react";
 import { ConnectionChip } from "../connection/connection-chip.tsx";
 import type { Session } from "../session/session.ts";
 import { LANGUAGES, type Language } from "../strings.ts";
@@ -10,6 +10,8 @@ import { Logo } from "./logo.tsx";
 import { PAGES, type Page } from "./pages.tsx";
 import { applyTheme, storedTheme, type Theme } from "./theme.ts";
 
+const Bell = lazy(async () => ({ default: (await import("../notifications/bell.tsx")).Bell }));
+
 const THEMES: Record<Theme, { next: Theme; icon: IconName }> = {
   auto: { next: "light", icon: "auto" },
   light: { next: "dark", icon: "sun" },
@@ -17,7 +19,7 @@ const THEMES: Record<Theme, { next: Theme; icon: IconName }> = {
 };
 
 /** The bar over every page: mark, pages, connection, language, theme, and who one is. */
-export function Header({ page, session, onSignOut }: { page: Page; session: Session; onSignOut: () => void }) {
+export function Header({ page, session, onSignOut }: { page: Page | null; session: Session; onSignOut: () => void }) {
   const { strings } = use(LanguageContext);
   return (
     <header className="header">
@@ -31,7 +33,7 @@ export function Header({ page, session, onSignOut }: { page: Page; session: Sess
             key={one.id}
             className="page-link"
             href={formatHash(one.id)}
-            aria-current={one.id === page.id ? "page" : undefined}
+            aria-current={one.id === page?.id ? "page" : undefined}
           >
             <Icon name={one.icon} size={16} />
             <span>{one.title(strings)}</span>
@@ -40,6 +42,9 @@ export function Header({ page, session, onSignOut }: { page: Page; session: Sess
       </nav>
       <div className="header-end">
         <ConnectionChip />
+        <Suspense fallback={<span className="icon-button" aria-hidden="true" />}>
+          <Bell />
+        </Suspense>
         <LanguageSwitch />
         <ThemeSwitch />
         <span className="me" title={strings.signedInAs(session.name)}>

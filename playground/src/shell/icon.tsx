@@ -27,6 +27,17 @@ const SHAPES = {
   people: (
     <path d="M9 5.5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM3.5 19a5.5 5.5 0 0 1 11 0M15.5 6a2.8 2.8 0 0 1 0 5.3M17 14a5 5 0 0 1 3.5 5" />
   ),
+  lab: <path d="M4 19V5M4 19h16M8 15l3.500-5 3 3L20 6" />,
+  pause: <path d="M8.500 6v12M15.500 6v12" />,
+  play: <path d="M8 5.500 18 12 8 18.500z" />,
+  reset: <path d="M5 12a7 7 0 1 0 2.300-5.200M5 4.500V9h4.500" />,
+  bell: (
+    <path d="M12 4a5.500 5.500 0 0 0-5.500 5.500c0 5-2 6.500-2 6.500h15s-2-1.500-2-6.500A5.500 5.500 0 0 0 12 4zM10 19a2.200 2.200 0 0 0 4 0" />
+  ),
+  inbox: <path d="M4 13l2.500-8h11L20 13v6H4zM4 13h5l1 2.500h4l1-2.500h5" />,
+  archive: <path d="M4 5h16v4H4zM5.500 9v10h13V9M10 13h4" />,
+  open: <path d="M13 5h6v6M19 5l-8.500 8.500M16 14v5H5V8h5" />,
+  dot: <path d="M12 8.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7z" />,
   cut: <path d="m13 3-2 6h6l-6 12 1.5-8.5H7z" />,
 } as const satisfies Record<string, ReactNode>;
 

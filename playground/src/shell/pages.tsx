@@ -1,7 +1,13 @@
-import type { ComponentType } from "react";
+import { type ComponentType, lazy } from "react";
 import { ChatPage } from "../chat/chat-page.tsx";
 import type { Strings } from "../strings.ts";
 import type { IconName } from "./icon.tsx";
+
+// Pages that not everybody looks at are loaded when somebody does.
+const NotificationsPage = lazy(async () => ({
+  default: (await import("../notifications/notifications-page.tsx")).NotificationsPage,
+}));
+const LabPage = lazy(async () => ({ default: (await import("../lab/lab-page.tsx")).LabPage }));
 
 /** What every page is given. */
 export interface PageProps {
@@ -20,4 +26,8 @@ export interface Page {
 }
 
 /** Every page there is, in the order of the navigation. The first is the one a visitor sees. */
-export const PAGES: readonly Page[] = [{ id: "chat", icon: "chat", title: (strings) => strings.chat, View: ChatPage }];
+export const PAGES: readonly Page[] = [
+  { id: "chat", icon: "chat", title: (strings) => strings.chat, View: ChatPage },
+  { id: "notifications", icon: "inbox", title: (strings) => strings.notifications, View: NotificationsPage },
+  { id: "lab", icon: "lab", title: (strings) => strings.lab, View: LabPage },
+];
