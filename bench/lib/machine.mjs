@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, setPriority } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { fileURLToPath } from "node:url";
+import { compile } from "./native.mjs";
 
-/** How urgent the measured processes are with `--urgent`, as `nice` counts. */
-const PRIORITY = -10;
 /** Jiffies of /proc, per second. */
 const HERTZ = 100;
 
@@ -13,25 +13,27 @@ const hasTaskset = spawnSync("taskset", ["--version"], { stdio: "ignore" }).stat
 export const canPin = hasTaskset && cpus().length >= 2;
 
 /**
- * Starts a program on one core, in a session of its own, so that it can be made more urgent than its neighbours.
+ * Starts a program on one core, in a session of its own.
  *
  * @param {number} core
  * @param {readonly string[]} command
- * @param {boolean} isUrgent
+ * @param {boolean} isUrgent whether it goes before all other processes
  * @returns {import("node:child_process").ChildProcessByStdio<import("node:stream").Writable, import("node:stream").Readable, null>}
+ * @throws {Error} when it is to be urgent and there is no C compiler
  */
 export function start(core, command, isUrgent) {
-  const [file, ...args] = canPin ? ["taskset", "-c", String(core), ...command] : command;
+  const pinned = canPin ? ["taskset", "-c", String(core), ...command] : command;
+  const [file, ...args] = isUrgent ? [findUrgent(), ...pinned] : pinned;
   const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"], detached: true });
   child.stdin.on("error", () => {});
-  if (isUrgent && child.pid !== undefined) prioritize(child.pid);
   return child;
 }
 
-/** Linux shares a core first among sessions, then among their processes: both are told. Needs the right to do so. */
-function prioritize(pid) {
-  setPriority(pid, PRIORITY);
-  if (existsSync(`/proc/${pid}/autogroup`)) writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY));
+function findUrgent() {
+  const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+  const program = compile(path("../.cache"), "urgent", [path("urgent.c")]);
+  if (program === null) throw new Error("--urgent needs a C compiler (`cc`).");
+  return program;
 }
 
 /** How many files, and so connections, one process may have. */

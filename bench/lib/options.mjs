@@ -37,7 +37,7 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   --peers A,B      limit, yamabiko, yamabiko-sqlite, yamabiko-normal, yamabiko-small, ws-naive, ws-tuned, socket.io, bun
   --load c|node    which load generator (c where a compiler is found; node can do the fan-out only)
   --urgent         servers and load generator go before all other processes (needs root)
-  --node-flags "A B"   for the servers in Node, e.g. --cpu-prof
+  --node-flags="A B"   for the servers in Node, e.g. --node-flags=--cpu-prof
   --dist DIR       a compiled Yamabiko to measure instead of src/
   --out DIR        where the results go (bench/results)
 `;
