@@ -2,6 +2,7 @@ import { readOptions, USAGE } from "./lib/options.mjs";
 import { runDeflate } from "./scenarios/deflate.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
+import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
 import { runIdle } from "./scenarios/idle.mjs";
 import { runResume } from "./scenarios/resume.mjs";
 import { runRooms } from "./scenarios/rooms.mjs";
@@ -18,12 +19,14 @@ const BENCHMARKS = {
   sends: { run: runSends, scenarios: ["F6-1", "F6-64", "F6-1000"] },
   stalled: { run: runStalled, scenarios: ["F7-all", "F7"] },
   resume: { run: runResume, scenarios: ["F8"] },
+  http: { run: runHttp, scenarios: ["F9-10", "F9-40"] },
   growth: { run: runGrowth, scenarios: [] },
+  "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },
 };
 
 /** Not part of `all`. */
-const CHECKS = ["self-check"];
+const CHECKS = ["self-check", "http-self-check"];
 
 const args = process.argv.slice(2);
 const split = args.findIndex((arg) => arg.startsWith("-"));

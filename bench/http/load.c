@@ -1,6 +1,6 @@
 /*
  * The load generator of the HTTP benchmark: many streams or long polls over raw sockets, one publisher, and a check of everything that
- * arrives. One thread, epoll. `node http/scenario.mjs` compiles it and talks to it:
+ * arrives. One thread, epoll. `scenarios/http.mjs` compiles it and talks to it:
  *
  *   load PLAN   connects all readers, says {"connected":N}, then obeys lines on its standard input:
  *   open RATE WARM_MS WINDOW_MS   publishes RATE messages a second and says what it saw in the window
@@ -350,6 +350,12 @@ static void readConn(Conn *conn) {
 	static char chunk[1 << 16];
 	ssize_t got = read(conn->fd, chunk, sizeof chunk);
 	if (got < 0 && errno == EAGAIN) return;
+	if (got <= 0 && conn == &publisher && acks == nextNumber) {
+		/* Servers let go of a connection that asks for nothing. */
+		close(conn->fd);
+		openConn(conn, -1);
+		return;
+	}
 	if (got <= 0) fail(conn == &publisher ? "the server dropped the publisher" : "the server dropped a reader");
 	reads++;
 	bytesIn += got;

@@ -23,13 +23,13 @@ export function findNchan() {
 }
 
 /** Starts it on a free port. */
-export async function startNchan({ binary, modules }, core, cache) {
+export async function startNchan({ binary, modules }, core, cache, isUrgent) {
   const directory = join(cache, `nchan-${process.pid}`);
   mkdirSync(directory, { recursive: true });
   const port = await freePort();
   const config = join(directory, "nginx.conf");
   writeFileSync(config, nginxConfig({ port, directory, modules }));
-  const child = start(core, [binary, "-p", directory, "-c", config], false);
+  const child = start(core, [binary, "-p", directory, "-c", config], isUrgent);
   const stop = async () => {
     child.kill("SIGTERM");
     await new Promise((resolve) => child.once("exit", resolve));

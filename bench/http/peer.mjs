@@ -18,6 +18,10 @@ const PEERS = {
   "yamabiko-jwt": () => startYamabiko({ auth: { secret: SECRET } }),
   "naive-sse": () => listen(createNaiveSse()),
   "naive-poll": () => listen(createNaivePoll()),
+  drops: () => listen(createNaiveSse((texts) => texts.slice(1))),
+  repeats: () => listen(createNaiveSse((texts) => [...texts, texts[0]])),
+  swaps: () => listen(createNaiveSse((texts) => texts.toReversed())),
+  alters: () => listen(createNaiveSse(([first, ...rest]) => [first.replace("xx", "xy"), ...rest])),
 };
 
 const { port, token = null } = await PEERS[name]();
@@ -63,10 +67,25 @@ function signToken() {
   return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
 }
 
-/** As tutorials have it: a set of responses, one `write` for each. */
-function createNaiveSse() {
+/**
+ * As tutorials have it: a set of responses, one `write` for each.
+ *
+ * @param {(texts: string[]) => string[]} [spoil] what becomes of one pair of messages in a thousand deliveries, to show that it is noticed
+ */
+function createNaiveSse(spoil) {
   const clients = new Set();
   let id = 0;
+  let deliveries = 0;
+  /** What was held back of one message, to go out with the next. */
+  const held = new Map();
+  const deliver = (client, text) => {
+    const before = held.get(client);
+    if (before !== undefined) {
+      held.delete(client);
+      for (const each of spoil([before, text])) client.write(each);
+    } else if (spoil !== undefined && ++deliveries % 1_000 === 0) held.set(client, text);
+    else client.write(text);
+  };
   return createHttpServer(async (request, response) => {
     if (request.method === "GET") {
       response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
@@ -77,7 +96,7 @@ function createNaiveSse() {
     }
     const message = await readJson(request);
     id++;
-    for (const client of clients) client.write(`id: ${id}\ndata: ${JSON.stringify(message)}\n\n`);
+    for (const client of clients) deliver(client, `id: ${id}\ndata: ${JSON.stringify(message)}\n\n`);
     response.end("{}");
   });
 }

@@ -96,6 +96,14 @@ export const PEERS = [
   },
 ];
 
+/** Servers that deliver wrongly: each must be refused. */
+export const BROKEN_PEERS = ["drops", "repeats", "swaps", "alters"].map((program) => ({
+  ...PEERS.find(({ name }) => name === "naive-sse"),
+  name: program,
+  title: `node:http that ${program}`,
+  program,
+}));
+
 /** The configuration of nginx with Nchan. */
 export const nginxConfig = ({ port, directory, modules }) => `
 daemon off;

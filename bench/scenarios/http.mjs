@@ -1,31 +1,23 @@
-/**
- * Streams and long polls: what one that waits takes, and what a delivery costs. `node bench/http/run.mjs --help` lists the options.
- */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { findNchan, startNchan } from "../http/nchan.mjs";
+import { BROKEN_PEERS, MARKER, PEERS, TAIL } from "../http/peers.mjs";
+import { medians, report } from "../http/report.mjs";
 import { buildYamabiko } from "../lib/build.mjs";
 import { canPin, describeMachine, start } from "../lib/machine.mjs";
-import { findNchan, startNchan } from "./nchan.mjs";
-import { MARKER, PEERS, TAIL } from "./peers.mjs";
-import { medians, report } from "./report.mjs";
+import { pick } from "../lib/options.mjs";
 
-const USAGE = `node bench/http/run.mjs [options]     streams and long polls beside others
-
-  --readers N      streams, and long polls (500)
-  --rates A,B      messages a second (10,40)
-  --seconds S      length of one measured window (5)
-  --rounds N       how often everything is repeated, interleaved (3)
-  --peers A,B      ${PEERS.map(({ name }) => name).join(", ")} (all there are here)
-  --quick          one round of 2 s
-  --dist DIR       a compiled Yamabiko to measure instead of src/
-  --cpu-prof DIR   writes a profile of each server in Node there
-  --out DIR        where http.md and http.json go (bench/results)
-`;
+/** Streams, and long polls. */
+const READERS = 500;
+/** Messages a second. */
+const SCENARIOS = [
+  { name: "F9-10", rate: 10 },
+  { name: "F9-40", rate: 40 },
+];
 
 const SERVER_CORE = 0;
 const LOAD_CORE = 1;
@@ -39,12 +31,20 @@ const WARM_READERS = 20;
 const bench = fileURLToPath(new URL("../", import.meta.url));
 const cache = join(bench, ".cache");
 
-/** @returns {Promise<boolean>} whether every server delivered what it had to */
-async function run(options) {
+/**
+ * F9: what a stream or a poll takes that waits, and what a delivery to it costs.
+ *
+ * @param {import("../lib/options.mjs").Options} options
+ * @returns {Promise<boolean>} whether every server delivered what it had to
+ */
+export async function runHttp(options) {
+  const rates = pick(SCENARIOS, options.scenarios).map(({ rate }) => rate);
+  // Named for all benchmarks at once: those that are known here.
+  const known = options.peers.filter((name) => PEERS.some((peer) => peer.name === name));
+  const wanted = pick(PEERS, known.length > 0 ? known : []);
   const dist = options.dist ?? buildYamabiko(cache);
   const load = compileLoad();
   const nchan = findNchan();
-  const wanted = PEERS.filter(({ name }) => options.peers.length === 0 || options.peers.includes(name));
   const peers = wanted.filter(({ program }) => program !== "nginx" || nchan !== null);
   const absent = wanted.filter((peer) => !peers.includes(peer)).map(({ title }) => title);
   if (absent.length > 0) say(`not installed: ${absent.join(", ")}`);
@@ -52,7 +52,7 @@ async function run(options) {
   const trials = [];
   for (let round = 1; round <= options.rounds; round++) {
     for (const peer of peers) {
-      for (const trial of await tryPeer(peer, { ...options, dist, load, nchan })) {
+      for (const trial of await tryPeer(peer, { ...options, rates, dist, load, nchan })) {
         trials.push(trial);
         say(`round ${round}/${options.rounds}  ${describe(trial)}`);
       }
@@ -62,17 +62,17 @@ async function run(options) {
     machine: describeMachine(),
     pinned: canPin,
     measuredAt: new Date().toISOString(),
-    readers: options.readers,
+    readers: READERS,
     windowSeconds: options.seconds,
     rounds: options.rounds,
     absent,
-    rates: options.rates,
+    rates,
     peers: peers.map(({ name, title, way }) => ({
       name,
       title,
       way,
       idle: medians(trials.filter((t) => t.peer === name && t.rate === 0).map((t) => t.figures)),
-      byRate: options.rates.map((rate) => {
+      byRate: rates.map((rate) => {
         const ofRate = trials.filter((t) => t.peer === name && t.rate === rate);
         return {
           rate,
@@ -91,21 +91,38 @@ async function run(options) {
   return trials.every(({ faults }) => faults.length === 0);
 }
 
+/**
+ * Shows that servers which deliver wrongly are refused.
+ *
+ * @param {import("../lib/options.mjs").Options} options
+ * @returns {Promise<boolean>} whether all of them were
+ */
+export async function runHttpSelfCheck(options) {
+  const how = { ...options, rates: [40], dist: "", load: compileLoad(), nchan: null };
+  let isGood = true;
+  for (const peer of BROKEN_PEERS) {
+    const faults = (await tryPeer(peer, how)).flatMap((trial) => trial.faults);
+    say(`${peer.title}: ${faults.length > 0 ? `refused (${faults.join("; ")})` : "NOT NOTICED"}`);
+    isGood &&= faults.length > 0;
+  }
+  return isGood;
+}
+
 /** One server: what N idle readers take, then every rate. */
 async function tryPeer(peer, options) {
   const server =
     peer.program === "nginx"
-      ? await startNchan(options.nchan, SERVER_CORE, cache)
+      ? await startNchan(options.nchan, SERVER_CORE, cache, options.isUrgent)
       : await startNode(peer.program, options);
   const trials = [];
   try {
-    const few = await startLoad(peer, server, Math.min(WARM_READERS, options.readers), options.load);
+    const few = await startLoad(peer, server, WARM_READERS, options);
     await few.stop();
     const before = await server.memory();
-    const generator = await startLoad(peer, server, options.readers, options.load);
+    const generator = await startLoad(peer, server, READERS, options);
     try {
       const after = await server.memory();
-      const each = (name) => (after[name] === null ? undefined : (after[name] - before[name]) / 1024 / options.readers);
+      const each = (name) => (after[name] === null ? undefined : (after[name] - before[name]) / 1024 / READERS);
       const idle = { rssKb: each("rss"), usedKb: each("used"), baseMb: before.rss / 2 ** 20 };
       trials.push({ peer: peer.name, rate: 0, figures: idle, faults: [] });
       for (const rate of options.rates) {
@@ -157,13 +174,9 @@ function describe({ peer, rate, figures, faults }) {
   return `${peer.padEnd(20)}${what}${faults.length === 0 ? "" : `  WRONG: ${faults.join("; ")}`}`;
 }
 
-async function startNode(program, { dist, profiles }) {
-  const flags =
-    profiles === null
-      ? []
-      : ["--cpu-prof", `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${program}-${Date.now()}.cpuprofile`];
+async function startNode(program, { dist, nodeFlags, isUrgent }) {
   const script = join(bench, "http/peer.mjs");
-  const child = start(SERVER_CORE, [process.execPath, "--expose-gc", ...flags, script, program, dist], false);
+  const child = start(SERVER_CORE, [process.execPath, "--expose-gc", ...nodeFlags, script, program, dist], isUrgent);
   const answer = answers(child, program);
   const { port, token } = await answer(START_MS);
   return {
@@ -178,7 +191,7 @@ async function startNode(program, { dist, profiles }) {
   };
 }
 
-async function startLoad(peer, { pid, port, token }, readers, binary) {
+async function startLoad(peer, { pid, port, token }, readers, { load, isUrgent }) {
   const texts = {
     first: peer.first(token),
     again: peer.again(token),
@@ -200,7 +213,7 @@ async function startLoad(peer, { pid, port, token }, readers, binary) {
   mkdirSync(cache, { recursive: true });
   const plan = join(cache, `http-plan-${process.pid}.txt`);
   writeFileSync(plan, `${lines.join("\n")}\n`);
-  const child = start(LOAD_CORE, [binary, plan], false);
+  const child = start(LOAD_CORE, [load, plan], isUrgent);
   const answer = answers(child, "the load generator");
   const stop = () => end(child);
   try {
@@ -257,57 +270,4 @@ function compileLoad() {
 
 function say(text) {
   process.stderr.write(`${text}\n`);
-}
-
-function readOptions(args) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      readers: { type: "string", default: "500" },
-      rates: { type: "string", default: "10,40" },
-      seconds: { type: "string" },
-      rounds: { type: "string" },
-      peers: { type: "string", default: "" },
-      quick: { type: "boolean", default: false },
-      dist: { type: "string" },
-      "cpu-prof": { type: "string" },
-      out: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const positive = (name, text) => {
-    if (!(Number(text) > 0)) throw new TypeError(`--${name} is a number above 0`);
-    return Number(text);
-  };
-  const peers = values.peers.split(",").filter((name) => name !== "");
-  const unknown = peers.find((name) => !PEERS.some((peer) => peer.name === name));
-  if (unknown !== undefined) throw new TypeError(`There is no "${unknown}".`);
-  return {
-    isHelp: values.help,
-    readers: positive("readers", values.readers),
-    rates: values.rates.split(",").map((rate) => positive("rates", rate)),
-    seconds: positive("seconds", values.seconds ?? (values.quick ? "2" : "5")),
-    rounds: positive("rounds", values.rounds ?? (values.quick ? "1" : "3")),
-    peers,
-    dist: values.dist ?? null,
-    profiles: values["cpu-prof"] ?? null,
-    out: values.out ?? null,
-  };
-}
-
-/** @param {readonly string[]} args */
-export async function runHttp(args) {
-  const options = readOptions([...args]);
-  if (!options.isHelp) return run(options);
-  process.stdout.write(USAGE);
-  return true;
-}
-
-if (import.meta.filename === process.argv[1]) {
-  try {
-    process.exitCode = (await runHttp(process.argv.slice(2))) ? 0 : 1;
-  } catch (error) {
-    process.stderr.write(`${error instanceof TypeError ? `${error.message}\n\n${USAGE}` : error.stack}\n`);
-    process.exitCode = 1;
-  }
 }
