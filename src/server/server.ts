@@ -40,6 +40,7 @@ import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
+import { createTicker, TICKER_ROOM } from "./demo.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
@@ -114,7 +115,9 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const observer = createMetricsObserver(registry, logger, clock);
   const nodeId = randomBytes(6).toString("base64url");
 
-  const namespaces = collectNamespaces(options);
+  // The pages of development show it.
+  const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
+  const namespaces = collectNamespaces(options, ticker === null ? [] : [ticker.namespace]);
   const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
   const verifyToken = chooseVerifier(options, devSecret, clock, logger);
   if (verifyToken === null && !letGuestsIn) {
@@ -288,6 +291,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     await sockets.gone(GOODBYE_MS);
     await httpClosed;
     service?.close();
+    ticker?.close();
     parts?.rooms.close();
     await bus.close();
     await log?.close();
@@ -350,8 +354,13 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 }
 
 /** The namespaces every server has: chat, each user's own room, and what back ends publish. */
-function collectNamespaces(options: ServerOptions): ReadonlyMap<string, Namespace> {
-  const builtIn: Namespace[] = [chat(), ...notificationNamespaces(), defineNamespace({ name: "feed", messages: {} })];
+function collectNamespaces(options: ServerOptions, more: readonly Namespace[]): ReadonlyMap<string, Namespace> {
+  const builtIn: Namespace[] = [
+    chat(),
+    ...notificationNamespaces(),
+    defineNamespace({ name: "feed", messages: {} }),
+    ...more,
+  ];
   if (options.namespaces?.some(({ name }) => name === PUSH_NAMESPACE)) {
     throw new TypeError(`The namespace "${PUSH_NAMESPACE}" is the server's own. Call yours something else.`);
   }
