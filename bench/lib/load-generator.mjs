@@ -38,6 +38,7 @@ const CORE = 1;
  * @property {number} busyS all cores, all processes
  * @property {number} stealS
  * @property {number} allS
+ * @property {number} [takenS] time in which others had a core that the server or the load generator wanted
  * @property {number} rssKb of the server, at the end
  */
 

@@ -1,7 +1,7 @@
 /** Beyond this the load generator may be what limits, percent of a core. */
 const GENERATOR_BUSY = 85;
-/** Beyond this other processes took part of the two cores, percent of a core. */
-const OTHERS_BUSY = 10;
+/** Beyond this other processes were in the way, percent of the time. */
+const TAKEN = 2;
 
 /**
  * A column of a table: what it says of a server, given its figures and a way to those of another row.
@@ -106,8 +106,11 @@ function notes(peers) {
         `- ${title}: the load generator was busy for ${figures.generatorCpuPct.toFixed(0)} %; the rate is a lower bound.`,
       );
     }
-    if (figures.othersCpuPct > OTHERS_BUSY) {
-      lines.push(`- ${title}: other processes took ${figures.othersCpuPct.toFixed(0)} % of a core.`);
+    if (figures.takenPct > TAKEN) {
+      const share = figures.takenPct.toFixed(0);
+      lines.push(
+        `- ${title}: for ${share} % of the time other processes had a core that it or the load generator wanted.`,
+      );
     }
     if (figures.stealPct > 5)
       lines.push(`- ${title}: the host took ${figures.stealPct.toFixed(0)} % of the time away.`);

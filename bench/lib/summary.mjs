@@ -1,5 +1,7 @@
 /** Beyond this much time taken by the host's other guests a window is measured again, percent. */
 export const STEAL_LIMIT = 5;
+/** Beyond this much time in which other processes had a core that the server or the load generator wanted it is, too, percent. */
+export const TAKEN_LIMIT = 5;
 
 /**
  * What the report says of one server, in one window or as medians of several. Each benchmark has some of these.
@@ -16,6 +18,7 @@ export const STEAL_LIMIT = 5;
  * @property {number} [generatorCpuPct] of one core
  * @property {number} [othersCpuPct] of one core: everything else on the machine
  * @property {number} [stealPct]
+ * @property {number} [takenPct] time in which others had a core that the server or the load generator wanted
  * @property {number} [bytesPerDelivery]
  * @property {number} [readsPerDelivery] below 1 when messages reach a reader joined
  * @property {number} [rssMb]
@@ -45,6 +48,7 @@ export function figuresOf(window) {
     generatorCpuPct: window.generatorCpuS * perSecondPct,
     othersCpuPct: Math.max(0, window.busyS - window.serverCpuS - window.generatorCpuS) * perSecondPct,
     stealPct: window.allS === 0 ? 0 : (100 * window.stealS) / window.allS,
+    takenPct: (window.takenS ?? 0) * perSecondPct,
     bytesPerDelivery: window.bytes / deliveriesInWindow,
     readsPerDelivery: window.reads / deliveriesInWindow,
     rssMb: window.rssKb / 1024,

@@ -126,6 +126,7 @@ const PROGRESS = [
   ["othersCpuPct", (value) => `others ${value.toFixed(0).padStart(3)} %`],
   ["rssKbPerConnection", (value) => `${value.toFixed(1)} KB/conn`],
   ["handshakeUs", (value) => `handshake ${value.toFixed(0)} us`],
+  ["takenPct", (value) => `taken ${value.toFixed(1)} %`],
   ["stealPct", (value) => `steal ${value.toFixed(1)} %`],
 ];
 

@@ -496,9 +496,9 @@ static void say_window(Costs before, Costs after, Counts from, Counts to, uint64
   printf("\"acksSinceStart\":%llu,\"publishedSinceStart\":%llu,\"isDrained\":%s,\"p50Ms\":%.3f,\"p99Ms\":%.3f,",
          (unsigned long long)count.acks, (unsigned long long)next_number, is_drained ? "true" : "false",
          percentile_ms(0.5), percentile_ms(0.99));
-  printf("\"serverCpuS\":%.3f,\"generatorCpuS\":%.3f,\"busyS\":%.3f,\"stealS\":%.3f,\"allS\":%.3f,\"rssKb\":%ld}\n",
+  printf("\"serverCpuS\":%.3f,\"generatorCpuS\":%.3f,\"busyS\":%.3f,\"stealS\":%.3f,\"allS\":%.3f,\"takenS\":%.4f,\"rssKb\":%ld}\n",
          after.server_cpu_s - before.server_cpu_s, after.own_cpu_s - before.own_cpu_s, after.busy_s - before.busy_s,
-         after.steal_s - before.steal_s, after.all_s - before.all_s, server_rss_kb());
+         after.steal_s - before.steal_s, after.all_s - before.all_s, taken_s(before, after), server_rss_kb());
   fflush(stdout);
   if (!is_drained) exit(0);
 }
@@ -587,9 +587,9 @@ static void come_back(unsigned long missed) {
   printf("\"bytes\":%llu,\"missing\":%llu,\"repeated\":%llu,\"corrupt\":%llu,", (unsigned long long)(to.bytes - from.bytes),
          (unsigned long long)(count.missing - from.missing), (unsigned long long)(count.repeated - from.repeated),
          (unsigned long long)(count.corrupt - from.corrupt));
-  printf("\"serverCpuS\":%.3f,\"generatorCpuS\":%.3f,\"busyS\":%.3f,\"stealS\":%.3f,\"allS\":%.3f,\"rssKb\":%ld}\n",
+  printf("\"serverCpuS\":%.3f,\"generatorCpuS\":%.3f,\"busyS\":%.3f,\"stealS\":%.3f,\"allS\":%.3f,\"takenS\":%.4f,\"rssKb\":%ld}\n",
          after.server_cpu_s - before.server_cpu_s, after.own_cpu_s - before.own_cpu_s, after.busy_s - before.busy_s,
-         after.steal_s - before.steal_s, after.all_s - before.all_s, server_rss_kb());
+         after.steal_s - before.steal_s, after.all_s - before.all_s, taken_s(before, after), server_rss_kb());
   fflush(stdout);
 }
 

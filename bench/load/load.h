@@ -67,9 +67,13 @@ void free_inflater(void **stream);
 typedef struct {
   uint64_t at_us;
   double server_cpu_s, own_cpu_s, busy_s, steal_s, all_s;
+  /* Of the server's first thread, and what it and this program waited for a core. */
+  double server_ran_s, server_waited_s, own_waited_s;
 } Costs;
 
 Costs take_costs(void);
+/* How long somebody else had the core of the server or of this program when they wanted it, s. */
+double taken_s(Costs before, Costs after);
 long server_rss_kb(void);
 
 /* ---- histogram.c: latencies */

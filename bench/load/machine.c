@@ -19,8 +19,25 @@ static double server_cpu(void) {
   return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* What the first thread of a process ran, and what it waited for a core, s. */
+static void first_thread(const char *path, double *ran_s, double *waited_s) {
+  unsigned long long ran = 0, waited = 0;
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return;
+  if (fscanf(file, "%llu %llu", &ran, &waited) == 2) {
+    *ran_s = (double)ran / 1e9;
+    *waited_s = (double)waited / 1e9;
+  }
+  fclose(file);
+}
+
 Costs take_costs(void) {
   Costs costs = {.at_us = now_us(), .server_cpu_s = server_cpu()};
+  char path[64];
+  double unused;
+  snprintf(path, sizeof path, "/proc/%d/schedstat", plan.server_pid);
+  first_thread(path, &costs.server_ran_s, &costs.server_waited_s);
+  first_thread("/proc/self/schedstat", &unused, &costs.own_waited_s);
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
   costs.own_cpu_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
@@ -37,6 +54,13 @@ Costs take_costs(void) {
   costs.steal_s = (double)t[7] / hertz;
   costs.all_s = costs.busy_s + costs.steal_s + (double)(t[3] + t[4]) / hertz;
   return costs;
+}
+
+double taken_s(Costs before, Costs after) {
+  /* Other threads of the server may have its core meanwhile: they are not somebody else. */
+  double others_s = (after.server_cpu_s - before.server_cpu_s) - (after.server_ran_s - before.server_ran_s);
+  double server_s = after.server_waited_s - before.server_waited_s - (others_s > 0 ? others_s : 0);
+  return after.own_waited_s - before.own_waited_s + (server_s > 0 ? server_s : 0);
 }
 
 long server_rss_kb(void) {
