@@ -17,7 +17,9 @@ export function checkPage(
   dev: boolean,
 ): void {
   response.appendHeader("Vary", "Origin");
-  if (!isOriginAllowed(request, allowedOrigins) || (dev && !isLoopbackHost(request))) {
+  // A page may ask without reading the answer, and then does not say where it comes from; its browser does.
+  const isHidden = request.headers.origin === undefined && request.headers["sec-fetch-site"] === "cross-site";
+  if (isHidden || !isOriginAllowed(request, allowedOrigins) || (dev && !isLoopbackHost(request))) {
     throw new YamabikoError("access_denied", "Pages of this origin may not ask.", {
       remedy: "Add the origin to `allowedOrigins`.",
     });

@@ -157,5 +157,6 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
   // A body that was not read to its end would be taken for the next request.
   if (!request.complete && !response.headersSent) response.setHeader("Connection", "close");
   const { status } = ERRORS[typed.code];
-  void send(request, response, { status, body: { error: typed.toWire() }, retryAfterMs: typed.retryAfterMs }, parts);
+  const answer = { status, body: { error: typed.toWire() }, retryAfterMs: typed.retryAfterMs };
+  send(request, response, answer, parts).catch(() => response.destroy());
 }

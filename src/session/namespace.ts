@@ -33,7 +33,7 @@ export interface Namespace<
   readonly batchMs?: number;
   /**
    * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
-   * A thrown error refuses the join. It also runs for every poll that goes on in a room (`context.resumed`).
+   * A thrown error refuses the join, and that alone: who may read history and send by HTTP, `access` says. It also runs for every poll that goes on in a room (`context.resumed`).
    */
   onJoin?(context: JoinContext): JsonObject | undefined | Promise<JsonObject | undefined>;
 }
