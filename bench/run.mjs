@@ -1,4 +1,6 @@
 import { readOptions, USAGE } from "./lib/options.mjs";
+import { say } from "./lib/table.mjs";
+import { takeTurn } from "./lib/turn.mjs";
 import { runDeflate } from "./scenarios/deflate.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
@@ -58,6 +60,7 @@ if (asked.size === 0) {
 } else {
   try {
     const options = readOptions(rest);
+    await takeTurn(say);
     for (const [name, scenarios] of asked) {
       const isGood = await BENCHMARKS[name].run(scenarios.length > 0 ? { ...options, scenarios } : options);
       if (!isGood) process.exitCode = 1;
