@@ -402,14 +402,14 @@ describe("the heartbeat", () => {
 describe("waking", () => {
   function stubPage(): { fire(name: string): void; setVisible(visible: boolean): void } {
     const page = new EventTarget();
-    const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+    const document = Object.assign(new EventTarget(), { hidden: false });
     vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
     vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
     vi.stubGlobal("document", document);
     return {
       fire: (name) => void (name === "visibilitychange" ? document : page).dispatchEvent(new Event(name)),
       setVisible(visible) {
-        document.visibilityState = visible ? "visible" : "hidden";
+        document.hidden = !visible;
       },
     };
   }

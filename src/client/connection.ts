@@ -261,7 +261,7 @@ export class Connection {
   #expireAt(expiresAt: unknown, timestamp: string | undefined): void {
     if (typeof expiresAt !== "number") return;
     const now = this.#settings.clock.now();
-    const serverNow = timestamp === undefined ? now : Date.parse(timestamp) || now;
+    const serverNow = Date.parse(timestamp!) || now;
     this.#expiresAt = this.#settings.clock.monotonic() + expiresAt - serverNow;
     this.#planRefresh();
   }

@@ -51,7 +51,7 @@ export class Lane {
   /** Writes what may be written now. */
   flush(): void {
     const { clock } = this.#host;
-    while (this.#pause === null && this.#written < Math.min(this.messages.length, this.#window)) {
+    while (!this.#pause && this.#written < Math.min(this.messages.length, this.#window)) {
       const message = this.messages[this.#written]!;
       if (!this.#mayWrite(message)) break;
       this.#written++;
@@ -61,7 +61,7 @@ export class Lane {
       message.state = "sent";
       this.#host.changed(message.roomId);
     }
-    if (this.#deadline === null) this.#watch();
+    if (!this.#deadline) this.#watch();
   }
 
   /** Takes a message out, wherever it stands. */
@@ -114,7 +114,7 @@ export class Lane {
     // Told once and last: a listener may discard, or send more.
     const sent = this.messages.filter(({ state }) => state === "sent");
     for (const message of sent) message.state = "queued";
-    if (sent[0] !== undefined) this.#host.changed(sent[0].roomId);
+    if (sent[0]) this.#host.changed(sent[0].roomId);
   }
 
   /** One timer watches the first message, which is the oldest on its way. */

@@ -183,7 +183,7 @@ export class Outbox implements MessageHolder {
     const limit = this.#host.messageBytes();
     if (message.bytes <= (limit ?? USUAL_MESSAGE_BYTES)) return true;
     // Written, it would cost the connection (ENV-6), again and again. Before `welcome` the limit is not known: wait.
-    if (limit !== null) {
+    if (limit) {
       const error = new YamabikoError("payload_too_large", `The message is over ${limit} bytes.`);
       queueMicrotask(() => this.#fail(message, error));
     }

@@ -312,8 +312,8 @@ export class ClientRoom extends Emitter implements Room {
 
   /** The server's word is taken for well-formed. */
   #read(cursor: string): { epoch: string; seq: number } {
-    const colon = cursor.lastIndexOf(":");
-    return { epoch: cursor.slice(0, colon), seq: Number(cursor.slice(colon + 1)) };
+    const [epoch, seq] = cursor.split(":") as [string, string];
+    return { epoch, seq: Number(seq) };
   }
 
   #post(type: string, payload: object | undefined): OutgoingMessage {

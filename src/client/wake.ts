@@ -9,12 +9,10 @@ export interface WakeEvents {
 /** Listens to `online`, `offline` and `visibilitychange` where they exist (not in Node). Returns the function that stops it. */
 export function watchWake({ woke, wentOffline }: WakeEvents): () => void {
   const { addEventListener, document } = globalThis as Partial<typeof globalThis>;
+  // Has the member `signal`, and so is what a listener's options are.
   const stop = new AbortController();
-  const { signal } = stop;
-  addEventListener?.("online", woke, { signal });
-  addEventListener?.("offline", wentOffline, { signal });
-  document?.addEventListener("visibilitychange", () => void (document.visibilityState === "visible" && woke()), {
-    signal,
-  });
+  addEventListener?.("online", woke, stop);
+  addEventListener?.("offline", wentOffline, stop);
+  document?.addEventListener("visibilitychange", () => void (document.hidden || woke()), stop);
   return () => stop.abort();
 }

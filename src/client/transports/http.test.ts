@@ -93,6 +93,34 @@ describe("what is POSTed", () => {
     expect(sentOf(f.net.one("messages"))).toHaveLength(5);
   });
 
+  it("JOIN-2: waits for the join of its room, so that it is among what follows; other rooms go on", async () => {
+    const f = await connected();
+    const room = f.client.join("new");
+    room.send("send_message", { n: 1 });
+    f.client.join("lobby").send("send_message", { n: 2 });
+    await f.settle();
+    expect(namesOf(sentOf(f.net.one("messages")))).toEqual(["send_message 2"]);
+    ackAll(f.net.one("messages"));
+    const stream = await f.welcome({ heartbeatMs: 1e7 });
+    expect(f.net.open("messages")).toEqual([]);
+    for (const envelope of joinedOf(readOf(stream).messages[0]!, "k:0")) stream.say(envelope);
+    await f.clock.flush();
+    expect(namesOf(sentOf(f.net.one("messages")))).toEqual(["send_message 1"]);
+  });
+
+  it("does not wait for a join that was refused", async () => {
+    const f = await connected();
+    const room = f.client.join("new");
+    room.send("send_message", { n: 1 });
+    const stream = await f.welcome({ heartbeatMs: 1e7 });
+    stream.say(refusalOf(readOf(stream).messages[0]!.messageId, { code: "unavailable", retryable: true }));
+    await f.clock.flush();
+    expect(namesOf(sentOf(f.net.one("messages")))).toEqual(["send_message 1"]);
+    ackAll(f.net.one("messages"));
+    await f.clock.flush();
+    expect(room.outbox).toEqual([]);
+  });
+
   it("volatile messages give way to a backlog", async () => {
     const f = await connected();
     const room = f.client.join("lobby");
@@ -158,9 +186,11 @@ describe("what is POSTed", () => {
     expect(f.told).toContainEqual(["disconnected", expect.objectContaining({ code: 1006, willReconnect: true })]);
     expect(f.stream.aborted).toBe(true);
     await f.clock.advance(1_000);
-    await f.welcome();
-    const again = f.net.one("messages");
-    expect(idsOf(again).slice(0, 2)).toEqual(ids);
+    const stream = await f.welcome();
+    for (const join of readOf(stream).messages) for (const envelope of joinedOf(join, "k:0")) stream.say(envelope);
+    ackAll(f.net.one("messages"));
+    await f.clock.flush();
+    expect(idsOf(f.net.one("messages"))).toEqual(ids);
   });
 
   it("without a messageId goes at most once", async () => {

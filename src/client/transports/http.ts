@@ -2,6 +2,7 @@ import type { Clock } from "../../protocol/clock.ts";
 import type { Envelope } from "../../protocol/envelope.ts";
 import { YamabikoError } from "../../protocol/errors.ts";
 import { ABNORMAL, closeCodeOf, FORBIDDEN, PROTOCOL_ERROR, TRY_LATER, UNAUTHENTICATED } from "../close-code.ts";
+import { newMessageId } from "../message-id.ts";
 import { roomIdOf } from "../room-name.ts";
 import {
   absolute,
@@ -42,7 +43,7 @@ export interface Fresh {
 }
 
 interface Queued {
-  readonly key: string | number;
+  readonly key: string;
   readonly roomId: string | null;
   readonly envelope: Envelope;
   readonly bytes: number;
@@ -95,9 +96,8 @@ export class HttpLink implements TransportLink {
   readonly #joins = new Map<string | undefined, Envelope>();
   /** Go out when no reader asks for their rooms any more: only then do they end the membership at once. */
   #leaves: Envelope[] = [];
-  /** What is being POSTed, and behind it what waits; by `messageId`, or by a number where there is none. */
-  readonly #queue = new Map<string | number, Queued>();
-  #unnamed = 0;
+  /** What is being POSTed, and behind it what waits; by `messageId`, or by another one where there is none. */
+  readonly #queue = new Map<string, Queued>();
   #posting = false;
   #token: string | null;
   /** A token that no answer has accepted yet. */
@@ -246,8 +246,11 @@ export class HttpLink implements TransportLink {
     if (type === "welcome") return this.#welcomed(envelope as Welcome, fresh);
     const of = payload?.roomId as string;
     if (type === "left_room") this.#rooms.delete(of);
-    else if (type === "ack") this.#joins.delete(messageId);
-    else if (type === "joined_room" || type === "history_lost") {
+    else if (type === "ack") {
+      const join = this.#joins.get(messageId);
+      this.#joins.delete(messageId);
+      if (join && !payload?.success) this.#rooms.delete(roomIdOf(join.payload)!);
+    } else if (type === "joined_room" || type === "history_lost") {
       if (this.#rooms.has(of)) this.#rooms.set(of, payload!.cursor as string);
     } else if (roomId !== undefined) {
       const cursor = this.#rooms.get(roomId);
@@ -255,6 +258,7 @@ export class HttpLink implements TransportLink {
       if (seq !== undefined) this.#rooms.set(roomId, cursor.replace(/:.*/, `:${seq}`));
     }
     this.#events.received(envelope);
+    void this.#post();
   }
 
   /** The cursors of a whole answer; they know more than the numbers of its events. */
@@ -273,12 +277,10 @@ export class HttpLink implements TransportLink {
     const error = refusalIn(answer);
     // A proxy's own words: it cannot reach the server, or does not let this through.
     const code = error ? closeCodeOf(error) : status < 500 ? PROTOCOL_ERROR : TRY_LATER;
-    if (!fresh || !error || !isOfToken(error)) {
-      this.end(code, error?.message ?? `HTTP ${status}`);
-      return false;
-    }
-    if (this.#fresh === fresh) this.#fresh = null;
-    this.#refuse(fresh, error);
+    if (this.welcome && fresh && code >= UNAUTHENTICATED) {
+      if (this.#fresh === fresh) this.#fresh = null;
+      this.#refuse(fresh, error!);
+    } else this.end(code, error?.message ?? `HTTP ${status}`);
     return !this.ended;
   }
 
@@ -302,7 +304,7 @@ export class HttpLink implements TransportLink {
 
   /** An answer the server gives on a WebSocket and here by deeds. */
   #answer(messageId: string | undefined, payload: object): void {
-    if (messageId) this.#tell({ type: "ack", messageId, payload, timestamp: this.welcome?.timestamp });
+    if (messageId) this.#tell({ type: "ack", messageId, payload, timestamp: this.welcome!.timestamp });
   }
 
   #refuse({ messageId }: { messageId?: string | undefined }, error: object): void {
@@ -314,7 +316,7 @@ export class HttpLink implements TransportLink {
   }
 
   #enqueue(envelope: Envelope): void {
-    const key = envelope.messageId ?? this.#unnamed++;
+    const key = envelope.messageId ?? newMessageId();
     // What is queued already goes out until it is answered: once is enough.
     if (this.#queue.has(key)) return;
     const bytes = JSON.stringify(envelope).length;
@@ -343,14 +345,17 @@ export class HttpLink implements TransportLink {
     this.#posting = true;
     let failures = 0;
     let most = BATCH_MESSAGES;
-    while (this.#queue.size > 0 && !this.ended) {
+    while (!this.ended) {
       const batch: Queued[] = [];
       let sum = 0;
       for (const queued of this.#queue.values()) {
+        // Before its room is joined it might be missing among the events that follow the join.
+        if (this.#rooms.get(queued.roomId!) === "") continue;
         sum += queued.bytes;
         if (batch.length === most || (sum > BATCH_LENGTH && batch.length > 0)) break;
         batch.push(queued);
       }
+      if (batch.length === 0) break;
       const body = batch.map(({ envelope }) => envelope);
       const [status, answer] = await this.call("messages", { body }, POST_MS);
       if (this.ended) return;
@@ -360,7 +365,7 @@ export class HttpLink implements TransportLink {
         failures = 0;
         most = BATCH_MESSAGES;
         this.#take(batch, answers);
-      } else if (refusal && isOfToken(refusal)) this.refused(status, answer, { body });
+      } else if (refusal && closeCodeOf(refusal) >= UNAUTHENTICATED) this.refused(status, answer, { body });
       // One of them is bad, and all were refused for it.
       else if (refusal?.retryable === false && batch.length > 1) most = batch.length >> 1;
       else if (refusal) {
@@ -405,9 +410,4 @@ interface Welcome extends Envelope {
 function refusalIn(answer: unknown): YamabikoError | null {
   const error = (answer as { error?: { code?: unknown } } | null | undefined)?.error;
   return error?.code ? YamabikoError.fromWire(error as object) : null;
-}
-
-/** Whether a refusal is of the token, and so of everything. */
-function isOfToken(error: YamabikoError): boolean {
-  return closeCodeOf(error) >= UNAUTHENTICATED;
 }

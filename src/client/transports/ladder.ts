@@ -213,7 +213,7 @@ function ladder(
     drop: () => leave()?.drop(),
     woke() {
       intervalMs = probeIntervalMs;
-      if (timer !== null) plan();
+      if (timer) plan();
     },
   };
   return self;

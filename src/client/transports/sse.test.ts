@@ -89,9 +89,11 @@ describe("SSE", () => {
       ["connected", welcomeOf().payload],
       ["transport", "sse"],
     ]);
+    ackAll(f.net.one("messages"));
+    join(stream, "k:4");
+    await f.clock.flush();
     const post = f.net.one("messages");
     expect([post.path, post.token, namesOf(sentOf(post))]).toEqual(["messages", "t1", ["send_message 1"]]);
-    join(stream, "k:4");
     ackAll(post);
     await f.clock.flush();
     expect(room.status).toBe("joined");
@@ -339,7 +341,7 @@ describe("SSE", () => {
 
   it("AUTH-5: a guest is the same guest in every request", async () => {
     const f = await bySse({ token: null });
-    f.client.join("lobby").send("send_message", { n: 1 });
+    f.client.join("lobby");
     await f.settle();
     expect(f.net.one("events").token).toBe(null);
     await f.welcome({ guest: true, guestToken: "g1" });

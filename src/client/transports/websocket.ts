@@ -42,7 +42,7 @@ export function webSocketTransport({
       const detach = (): WebSocketLike | null => {
         const ended = socket;
         socket = null;
-        if (ended !== null) {
+        if (ended) {
           ended.onopen = ended.onmessage = ended.onclose = null;
           // `ws` throws an error event nobody listens to, so this one stays.
           ended.onerror = () => {};
