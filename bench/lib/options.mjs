@@ -25,9 +25,10 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   sends          F6: acknowledged, durable sends
   stalled        F7: one reader that does not read
   resume         F8: 10,000 clients come back at once
+  http           F9: 500 streams, 500 long polls
   growth         more readers, more rooms
-  F1a … F8       one scenario
-  self-check     shows that wrong servers are refused
+  F1a … F9       one scenario
+  self-check     shows that wrong servers are refused; http-self-check, the same for F9
 
   --quick          one round of 1 s
   --seconds S      length of one measured window (2)
