@@ -11,6 +11,8 @@ export interface Connection {
   readonly store: ConnectionStore;
   /** A token of this user that is good for a while: for further clients, and for requests. */
   token(): Promise<string>;
+  /** Lets a further client of this user come back with a new token when its own is no longer accepted. */
+  keepSignedIn(client: Client): void;
   /** Drops the socket as a failing network would. */
   cut(): void;
   /** Ends the connection until `goOnline`, also over a reload. */

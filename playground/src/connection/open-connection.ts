@@ -1,4 +1,4 @@
-import { createClient, webStorage } from "yamabiko/client";
+import { type Client, createClient, webStorage } from "yamabiko/client";
 import { type Session, SignInError, signIn, storeSession } from "../session/session.ts";
 import type { Connection } from "./client-context.tsx";
 import { ConnectionStore } from "./connection-store.ts";
@@ -40,16 +40,30 @@ export function openConnection(
     autoConnect: !offline,
   });
 
-  client.on("disconnected", async ({ code, willReconnect }) => {
-    if (code !== UNAUTHENTICATED || willReconnect || closed) return;
-    if (Date.now() - renewedAt < FRESH_MS) return refuse();
-    try {
-      await renew();
-      client.connect();
-    } catch (error) {
-      if (error instanceof SignInError && error.reason !== "unreachable") refuse();
-    }
-  });
+  let renewing: Promise<void> | null = null;
+  /** One new token is enough for all clients that need one. */
+  const renewOnce = (): Promise<void> => {
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
+    return renewing;
+  };
+  const isFresh = (at: number): boolean => Date.now() - at < FRESH_MS;
+  const keepSignedIn = (one: Client): void => {
+    let mendedAt = 0;
+    one.on("disconnected", async ({ code, willReconnect }) => {
+      if (code !== UNAUTHENTICATED || willReconnect || closed) return;
+      if (renewing === null && isFresh(renewedAt) && isFresh(mendedAt)) return refuse();
+      mendedAt = Date.now();
+      try {
+        if (renewing !== null || !isFresh(renewedAt)) await renewOnce();
+        one.connect();
+      } catch (error) {
+        if (error instanceof SignInError && error.reason !== "unreachable") refuse();
+      }
+    });
+  };
+  keepSignedIn(client);
 
   const store = new ConnectionStore(client);
   const stop = store.start();
@@ -59,6 +73,7 @@ export function openConnection(
       session,
       store,
       token: goodToken,
+      keepSignedIn,
       cut: () => client.cut(),
       goOffline: () => {
         sessionStorage.setItem(OFFLINE_KEY, session.user);

@@ -12,17 +12,17 @@ import "./lab.css";
 
 /** One feed over every transport at once, measured side by side. */
 export function LabPage() {
-  const { client, token } = useConnection();
+  const { client, token, keepSignedIn } = useConnection();
   const [store, setStore] = useState<LabStore | null>(null);
 
   useEffect(() => {
-    const opened = new LabStore(client, token);
+    const opened = new LabStore(client, { token, keepSignedIn });
     setStore(opened);
     return () => {
       opened.close();
       setStore(null);
     };
-  }, [client, token]);
+  }, [client, token, keepSignedIn]);
 
   return store === null ? <main className="lab" id="main" tabIndex={-1} /> : <Lab store={store} />;
 }

@@ -2,7 +2,7 @@ import type { TransportName } from "yamabiko/client";
 import { Emitter } from "../chat/emitter.ts";
 import { fieldsOf, numeric } from "../chat/message.ts";
 import { type ClockOffset, compareClocks } from "./clock-offset.ts";
-import { FEED, Lane, type LaneView, preciseNow, TRANSPORTS } from "./lane.ts";
+import { FEED, Lane, type LaneHost, type LaneView, preciseNow, TRANSPORTS } from "./lane.ts";
 
 /** Rates the slider stops at, events per second. */
 export const RATES = [0.5, 1, 2, 4, 8, 15, 30, 60] as const;
@@ -60,11 +60,11 @@ export class LabStore extends Emitter<LabView> {
   #wanted: number | null = null;
   #cut: { at: number; reconnects: number[]; caughtUp: number; missed: number; done: Cut | null } | null = null;
 
-  constructor(control: LabControl, token: () => Promise<string>) {
+  constructor(control: LabControl, sign: Pick<LaneHost, "token" | "keepSignedIn">) {
     super({ lanes: [], perSecond: null, perSecondBefore: RATES[3], clock: null, countedMs: 0, head: 0, cut: null });
     this.#control = control;
-    const host = {
-      token,
+    const host: LaneHost = {
+      ...sign,
       clockAheadMs: () => this.#clock?.aheadMs ?? null,
       rateChanged: (perSecond: number) => this.#rateChanged(perSecond),
     };

@@ -43,6 +43,7 @@ export interface LaneView {
 /** What a lane tells the lab. */
 export interface LaneHost {
   readonly token: () => Promise<string>;
+  readonly keepSignedIn: (client: Client) => void;
   /** How far the server's clock is ahead of this one, ms; null while that is not known. */
   readonly clockAheadMs: () => number | null;
   rateChanged(perSecond: number): void;
@@ -75,6 +76,7 @@ export class Lane {
       fetch: this.#meter.fetch,
       WebSocket: this.#meter.webSocket(),
     });
+    host.keepSignedIn(this.client);
     this.client.on("connected", () => {
       this.#connections += 1;
       if (this.#connections > 1) this.#reconnects += 1;

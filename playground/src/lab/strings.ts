@@ -71,7 +71,7 @@ const en = {
     "Received, missed, out of order: every event of a room has a number. A number that is passed over is missed, one that comes again or late is out of order. A reconnect does not begin a new count.",
   howRequests: "Requests: calls of fetch by that client, and the handshake of a WebSocket. Exact.",
   howBodies:
-    "Bytes of bodies: as the browser measures them (PerformanceResourceTiming.encodedBodySize) once an answer is complete; while a stream runs, counted as it is read. Exact.",
+    "Bytes of bodies: as the browser measures them (PerformanceResourceTiming.encodedBodySize) once an answer is complete. Exact. While a stream runs, counted as it is read: more than was sent, where the server compresses.",
   howHeaders:
     "Bytes of headers (≈): answers are counted from the headers a page may read; for requests, what the browser adds by itself is estimated from what Chromium sends. The browser's own transferSize says 300 for any headers, so it is not used.",
   howFrames:
@@ -186,7 +186,7 @@ const ja: LabStrings = {
     "受信・欠落・順序: ルームのイベントにはすべて番号があります。飛ばされた番号は欠落、二度目や遅れて来た番号は順序の乱れです。再接続しても数え直しません。",
   howRequests: "リクエスト: そのクライアントの fetch の回数と、WebSocket のハンドシェイク。正確な値です。",
   howBodies:
-    "本文のバイト数: 応答が終わったものはブラウザーの計測値(PerformanceResourceTiming.encodedBodySize)、ストリームの途中は読んだ量。正確な値です。",
+    "本文のバイト数: 応答が終わったものはブラウザーの計測値(PerformanceResourceTiming.encodedBodySize)で、正確な値です。ストリームの途中は読んだ量を数えるため、サーバーが圧縮している場合は実際より多くなります。",
   howHeaders:
     "ヘッダーのバイト数(約): 応答は、ページから読めるヘッダーを数えています。リクエストは、ブラウザーが自動で付ける分を Chromium の送信内容から見積もっています。ブラウザーの transferSize はヘッダーを一律 300 バイトとするため使いません。",
   howFrames:

@@ -20,11 +20,12 @@ export interface Device {
 
 /** A second device of this window's user, for as long as the page is looked at; null for a moment. */
 export function useSecondDevice(): Device | null {
-  const { session, token } = useConnection();
+  const { session, token, keepSignedIn } = useConnection();
   const [device, setDevice] = useState<Device | null>(null);
   useEffect(() => {
     const client = createClient(`${window.location.origin}/ws`, { token });
     client.on("error", () => {}); // its inbox tells
+    keepSignedIn(client);
     const connection = new ConnectionStore(client);
     const stop = connection.start();
     const store = openInbox(client, session.user, token);
@@ -39,7 +40,7 @@ export function useSecondDevice(): Device | null {
       stop();
       client.close();
     };
-  }, [session.user, token]);
+  }, [session.user, token, keepSignedIn]);
   return device;
 }
 

@@ -37,7 +37,7 @@ const SHAPES = {
   inbox: <path d="M4 13l2.500-8h11L20 13v6H4zM4 13h5l1 2.500h4l1-2.500h5" />,
   archive: <path d="M4 5h16v4H4zM5.500 9v10h13V9M10 13h4" />,
   open: <path d="M13 5h6v6M19 5l-8.500 8.500M16 14v5H5V8h5" />,
-  dot: <path d="M12 8.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7z" />,
+  dot: <path d="M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10z" />,
   cut: <path d="m13 3-2 6h6l-6 12 1.5-8.5H7z" />,
 } as const satisfies Record<string, ReactNode>;
 
