@@ -78,13 +78,16 @@ export function readQuery(
 
 /**
  * Reads `{cursor?, messages?, welcome?}`, what a client of ours sends in the body.
- * @throws {YamabikoError} `invalid_message`, `too_many_rooms`.
+ * @throws {YamabikoError} `invalid_message`.
  */
 export function readBody(body: unknown, limits: Limits): ReadRequest {
   if (typeof body !== "object" || body === null || Array.isArray(body)) throw badBody();
   const { cursor = "", messages = [], welcome = false } = body as Record<string, unknown>;
   if (typeof cursor !== "string" || !Array.isArray(messages) || typeof welcome !== "boolean") throw badBody();
-  if (messages.length > limits.roomsPerConnection) throw tooManyRooms(limits);
+  // Rooms beyond the limit are refused one by one, as on a WebSocket: the others are read.
+  if (messages.length > limits.inFlight) {
+    throw new YamabikoError("invalid_message", `At most ${limits.inFlight} messages at once.`);
+  }
   const isJoin = (message: unknown): boolean => (message as { type?: unknown } | null)?.type === "join_room";
   if (!messages.every(isJoin)) {
     throw new YamabikoError("invalid_message", "Only `join_room` has a place in a request that reads.", {
