@@ -30,6 +30,21 @@ describe("createTokenVerifier", () => {
     expect(identity.claims.rooms).toEqual(rooms);
   });
 
+  it("believes what it has checked for 30 s, and no longer than the token lasts", async () => {
+    const clock = createFakeClock();
+    const verify = createTokenVerifier({ secret: SECRET, clock });
+    const long = await signToken(SECRET, { user: "ada", expiresInMs: 3_600_000 }, clock);
+    const first = await verify(long);
+    expect(await verify(long)).toBe(first);
+    clock.advance(30_000);
+    expect(await verify(long)).not.toBe(first);
+    const short = await signToken(SECRET, { user: "ada", expiresInMs: 5_000 }, clock);
+    await verify(short);
+    // Past its end and the tolerance for clocks that differ.
+    clock.advance(36_000);
+    await expect(verify(short)).rejects.toMatchObject({ code: "token_expired" });
+  });
+
   it("takes the id for a name when there is none", async () => {
     const verify = createTokenVerifier({ secret: SECRET });
     expect((await verify(await signToken(SECRET, { user: "ada", expiresInMs: 60_000 }))).name).toBe("ada");

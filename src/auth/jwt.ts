@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import { type Clock, systemClock, YamabikoError } from "../protocol/index.ts";
 import type { Identity, VerifyToken } from "./identity.ts";
@@ -63,8 +63,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const clock = options.clock ?? systemClock;
   const { kind, getKey } = chooseKey(options, clock);
   const algorithms = chooseAlgorithms(kind, options.algorithms);
+  const known = new KnownTokens(clock);
 
   return async (token) => {
+    const before = known.get(token);
+    if (before !== undefined) return before;
     if (typeof token !== "string" || token.length === 0 || Buffer.byteLength(token) > MAX_TOKEN_BYTES) {
       options.onRefused?.("size");
       throw refusal();
@@ -78,7 +81,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
         ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
         ...(options.audience === undefined ? {} : { audience: options.audience }),
       });
-      return toIdentity(payload);
+      const identity = toIdentity(payload);
+      known.add(token, identity);
+      return identity;
     } catch (error) {
       if (error instanceof YamabikoError) throw error;
       options.onRefused?.(error instanceof errors.JOSEError ? error.code : messageOf(error));
@@ -86,6 +91,38 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
       throw refusal();
     }
   };
+}
+
+/** The most tokens that are remembered, and for how long, ms. */
+const KNOWN_TOKENS = 5_000;
+const KNOWN_MS = 30_000;
+
+/** Tokens that were accepted a moment ago: whoever polls shows the same one again and again. */
+class KnownTokens {
+  readonly #clock: Clock;
+  /** In the order in which they were checked. */
+  readonly #tokens = new Map<string, { identity: Identity; until: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whose token it is, when it need not be checked again. */
+  get(token: string): Identity | undefined {
+    const known = this.#tokens.get(token);
+    if (known === undefined) return undefined;
+    if (this.#clock.monotonic() < known.until && this.#clock.now() < known.identity.expiresAt) return known.identity;
+    this.#tokens.delete(token);
+    return undefined;
+  }
+
+  add(token: string, identity: Identity): void {
+    this.#tokens.delete(token);
+    this.#tokens.set(token, { identity, until: this.#clock.monotonic() + KNOWN_MS });
+    if (this.#tokens.size <= KNOWN_TOKENS) return;
+    const [oldest] = this.#tokens.keys();
+    if (oldest !== undefined) this.#tokens.delete(oldest);
+  }
 }
 
 /** What a development or command line token says. */
@@ -178,7 +215,8 @@ function chooseKey(options: TokenVerifierOptions, clock: Clock): ChosenKey {
     );
   }
   if (secret !== undefined) {
-    const key = secretKey(secret);
+    // As a key object it is imported once and not for each token.
+    const key = createSecretKey(secretKey(secret));
     return { kind: "secret", getKey: async () => key };
   }
   if (publicKey !== undefined) {

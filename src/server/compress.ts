@@ -11,8 +11,12 @@ const LEVEL = 3;
 const gzipped = promisify(gzip);
 
 /** An answer's body compressed for whoever takes gzip (RFC 9110 section 12.5.3), off this thread; null when it is to be sent as it is. */
-export async function compressAnswer(request: IncomingMessage, bytes: Buffer): Promise<Buffer | null> {
-  if (bytes.length < THRESHOLD_BYTES || !takesGzip(request.headers["accept-encoding"])) return null;
-  const small = await gzipped(bytes, { level: LEVEL });
-  return small.length < bytes.length ? small : null;
+export async function compressAnswer(
+  request: IncomingMessage,
+  body: string | Buffer,
+  length: number,
+): Promise<Buffer | null> {
+  if (length < THRESHOLD_BYTES || !takesGzip(request.headers["accept-encoding"])) return null;
+  const small = await gzipped(body, { level: LEVEL });
+  return small.length < length ? small : null;
 }

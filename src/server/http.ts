@@ -12,6 +12,8 @@ import { RouteTable } from "./route.ts";
 
 /** How long the other side has to take an answer, ms. */
 const TAKE_MS = 30_000;
+/** Up to this size it is worth making text of an answer, bytes. */
+const ONE_WRITE_BYTES = 16 * 1024;
 
 export interface HttpParts {
   readonly routes: readonly Route[];
@@ -136,17 +138,19 @@ async function send(
     response.writeHead(status, headers).end();
     return;
   }
-  const plain = Buffer.from(text ?? JSON.stringify(body));
-  const small = await compressAnswer(request, plain);
+  const plain = text ?? JSON.stringify(body);
+  const length = Buffer.byteLength(plain);
+  const small = await compressAnswer(request, plain, length);
   response.appendHeader("Vary", "Accept-Encoding");
   if (small !== null) response.setHeader("Content-Encoding", "gzip");
   response.writeHead(status, {
     "Content-Type": type ?? "application/json; charset=utf-8",
-    "Content-Length": (small ?? plain).length,
+    "Content-Length": small?.length ?? length,
     "Cache-Control": "no-store",
     ...headers,
   });
-  response.end(small ?? plain);
+  // Text leaves in one write with the head, bytes in two.
+  response.end(small ?? (length < ONE_WRITE_BYTES ? plain.toString() : plain));
 }
 
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown, parts: HttpParts): void {

@@ -179,6 +179,9 @@ function goneSignal({ request, response }: RouteRequest): AbortSignal {
   // Gone while its credential was checked.
   if (request.socket.destroyed) return AbortSignal.abort();
   const controller = new AbortController();
-  response.once("close", () => controller.abort());
+  // To abort costs more than all else here, and most close because they are answered.
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort();
+  });
   return controller.signal;
 }
