@@ -36,12 +36,12 @@ describe("createTokenVerifier", () => {
     const long = await signToken(SECRET, { user: "ada", expiresInMs: 3_600_000 }, clock);
     const first = await verify(long);
     expect(await verify(long)).toBe(first);
-    clock.advance(30_000);
+    await clock.advance(30_000);
     expect(await verify(long)).not.toBe(first);
     const short = await signToken(SECRET, { user: "ada", expiresInMs: 5_000 }, clock);
     await verify(short);
     // Past its end and the tolerance for clocks that differ.
-    clock.advance(36_000);
+    await clock.advance(36_000);
     await expect(verify(short)).rejects.toMatchObject({ code: "token_expired" });
   });
 

@@ -31,7 +31,7 @@ async function join(query: string, protocol: string = SUBPROTOCOLS.json, roomId 
 async function settle(): Promise<void> {
   for (let round = 0; round < 5; round++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
-    clock.advance(250);
+    await clock.advance(250);
   }
 }
 
@@ -66,7 +66,7 @@ describe("ENV-7: batches", () => {
     await publish(4);
     await until(() => news(plain).length === 4);
     expect(news(batched)).toEqual([1]);
-    clock.advance(50);
+    await clock.advance(50);
     await until(() => news(batched).length === 4);
     expect(news(batched)).toEqual([1, 2, 3, 4]);
     expect(news(plain)).toEqual([1, 2, 3, 4]);
@@ -109,7 +109,7 @@ describe("ENV-7: batches", () => {
     other.send("send_message", { roomId: "lobby", content: "second" }, "m3");
     await until(() => other.received.filter(({ type }) => type === "new_message").length === 2);
     expect(client.received).toHaveLength(before + 1);
-    clock.advance(50);
+    await clock.advance(50);
     const types = (): string[] => (batches(client).at(-1)?.payload as Envelope[]).map(({ type }) => type);
     await until(() => types().includes("new_message"));
     expect(types()).toContain("wave");
@@ -135,11 +135,11 @@ describe("ENV-7: batches", () => {
     await until(() => news(plain).length === 1);
     await publish(2, 3);
     await new Promise(setImmediate);
-    clock.advance(199);
+    await clock.advance(199);
     await publish(4);
     await new Promise(setImmediate);
     expect(news(plain)).toEqual([1]);
-    clock.advance(1);
+    await clock.advance(1);
     await until(() => news(plain).length === 4);
     expect(news(plain)).toEqual([1, 2, 3, 4]);
     expect(batches(plain)).toEqual([]);
