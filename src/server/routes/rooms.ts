@@ -118,7 +118,13 @@ async function publishEvents({ request, params }: RouteRequest, parts: RoomParts
   const room = parts.room(params.roomId!);
   const text = (await readBytes(request, parts.limits.requestBytes)).toString();
   const texts = splitJsonArray(text, MAX_EVENTS);
-  const events = (texts ?? [text]).map((each) => readEvent(parseJson(each, parts.limits)));
+  if (texts?.length === 0) throw new YamabikoError("invalid_message", "There is no event in it.");
+  const events = (texts ?? [text]).map((each) => {
+    if (Buffer.byteLength(each) > parts.limits.messageBytes) {
+      throw new YamabikoError("payload_too_large", `An event may have ${parts.limits.messageBytes} bytes.`);
+    }
+    return readEvent(parseJson(each, parts.limits));
+  });
   const acks: Ack[] = [];
   let stopped: YamabikoError | null = null;
   for (const event of events) {
