@@ -40,6 +40,8 @@ export interface Match {
 
 /** Finds the routes of paths. */
 export class RouteTable {
+  /** Paths without `:name` segments. */
+  readonly #exact = new Map<string, Match>();
   readonly #paths: { segments: readonly string[]; methods: Map<string, Route> }[] = [];
 
   constructor(routes: readonly Route[]) {
@@ -48,11 +50,16 @@ export class RouteTable {
       const methods = byPath.get(route.path) ?? new Map<string, Route>();
       byPath.set(route.path, methods.set(route.method, route));
     }
-    for (const [path, methods] of byPath) this.#paths.push({ segments: path.split("/"), methods });
+    for (const [path, methods] of byPath) {
+      if (path.includes("/:")) this.#paths.push({ segments: path.split("/"), methods });
+      else this.#exact.set(path, { methods, params: {} });
+    }
   }
 
   /** The routes of a path; null when there are none. Segments are compared as they came, before they are decoded. */
   find(pathname: string): Match | null {
+    const exact = this.#exact.get(pathname);
+    if (exact !== undefined) return exact;
     const given = pathname.split("/");
     for (const { segments, methods } of this.#paths) {
       const params = matchSegments(segments, given);

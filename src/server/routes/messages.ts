@@ -4,7 +4,7 @@ import type { Observer } from "../../observe/observer.ts";
 import { type Limits, type RoomAddress, YamabikoError } from "../../protocol/index.ts";
 import type { Format } from "../../room/sink.ts";
 import type { Caller } from "../../transport/caller.ts";
-import { poll } from "../../transport/poll.ts";
+import { type Leave, poll } from "../../transport/poll.ts";
 import { type ReadRequest, readBody, readNumber, readQuery } from "../../transport/read-request.ts";
 import { sendMessages } from "../../transport/send.ts";
 import { type SseParts, type SseRequest, serveSse } from "../../transport/sse.ts";
@@ -102,7 +102,7 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
   const text = await holding(route, waitMs, parts, async () => {
     const serving = await parts.serving();
     checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, goneSignal(route), serving);
+    return poll(asked, waitMs, caller, leaveOf(route), serving);
   });
   const etag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
   const headers = {
@@ -127,7 +127,7 @@ async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promi
   const text = await holding(route, waitMs, parts, async () => {
     const serving = await parts.serving();
     checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, goneSignal(route), serving);
+    return poll(asked, waitMs, caller, leaveOf(route), serving);
   });
   return { status: 200, text };
 }
@@ -174,14 +174,17 @@ function checkPlace({ sessions }: SseParts, { observer }: MessageParts): void {
   throw new YamabikoError("too_many_connections", "The server is full.", { retryAfterMs: 1_000 });
 }
 
-/** Aborted when the client has gone before its answer. */
-function goneSignal({ request, response }: RouteRequest): AbortSignal {
-  // Gone while its credential was checked.
-  if (request.socket.destroyed) return AbortSignal.abort();
-  const controller = new AbortController();
-  // To abort costs more than all else here, and most close because they are answered.
-  response.once("close", () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
+/** Tells when the client has gone before its answer. */
+function leaveOf({ request, response }: RouteRequest): Leave {
+  return {
+    onGone(run) {
+      // Gone while its credential was checked.
+      if (request.socket.destroyed) run();
+      else {
+        response.once("close", () => {
+          if (!response.writableFinished) run();
+        });
+      }
+    },
+  };
 }
