@@ -3,7 +3,7 @@ import { runTable } from "../lib/table.mjs";
 
 /** What every size delivers in a second, so that only the size differs. */
 const DELIVERIES = 40_000;
-const READERS = [100, 300, 1_000, 3_000, 10_000];
+const READERS = [100, 400, 1_000, 4_000, 10_000];
 const ROOMS = [1, 10, 100, 500, 2_000];
 const ROOM_MEMBERS = 5;
 const ROOM_DELIVERIES = 10_000;
@@ -37,7 +37,7 @@ export function runGrowth(options) {
       scenarios: [
         {
           name: `G-rooms-${size}`,
-          title: `${size.toLocaleString("en")} rooms of ${ROOM_MEMBERS}, ${ROOM_DELIVERIES / ROOM_MEMBERS} messages a second in all`,
+          title: `${size === 1 ? "one room" : `${size.toLocaleString("en")} rooms`} of ${ROOM_MEMBERS}, ${ROOM_DELIVERIES / ROOM_MEMBERS} messages a second in all`,
           mode: "open",
           amount: ROOM_DELIVERIES / ROOM_MEMBERS,
           grows: "rooms",
