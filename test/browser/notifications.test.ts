@@ -296,6 +296,9 @@ describe("notifications in a browser (needs chromium and `npm run build`)", () =
         const out = await overflowing(aiko.page);
         expect(out.filter((element) => !/^(button\.filter|fieldset\.inbox-filters)$/.test(element))).toEqual([]);
         expect(await lowContrast(aiko.page)).toEqual([]);
+        // Only the page scrolls, never the window with the header.
+        await aiko.page.getByRole("switch", { name: "Offline" }).focus();
+        expect(await aiko.page.evaluate(() => document.querySelector(".header")?.getBoundingClientRect().top)).toBe(0);
         await aiko.page.getByRole("button", { name: /^Notifications/ }).click();
         await panel(aiko.page).waitFor();
         await aiko.page.waitForTimeout(200);

@@ -86,7 +86,7 @@ export function Bell() {
         <div ref={panel} id={panelId} className="bell-panel" role="dialog" aria-labelledby={titleId} tabIndex={-1}>
           <header className="bell-head">
             <h2 id={titleId}>{strings.title}</h2>
-            <span className="muted bell-count">{strings.unreadCount(view.unread)}</span>
+            <span className="muted bell-count">{view.status === "ready" ? strings.unreadCount(view.unread) : ""}</span>
             <button
               type="button"
               className="button small"
