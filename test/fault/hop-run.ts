@@ -33,7 +33,8 @@ export interface HopPlan {
   readonly chances: LossyChances;
   /** Changes the network after so many acks of all clients, and at the end. */
   readonly weather?: { readonly acks: number; change(proxy: LossyProxy, random: Random, isOver: boolean): void };
-  readonly timeoutMs: number;
+  /** So long without any acknowledgement, and something is stuck. */
+  readonly stallMs: number;
 }
 
 /** What came of it. */
@@ -61,7 +62,9 @@ interface Outage {
 
 /** Lets clients send, hop and read over a bad network to a server that is killed, and judges what they saw. */
 export async function runHops(command: string, plan: HopPlan): Promise<HopOutcome> {
-  const server = await ServerProcess.start({ command, port: await findPort(seededRandom(plan.seed)) });
+  const port = await findPort(seededRandom(plan.seed));
+  // Without guests: whoever is slow to show its token would become one, and be refused with it (AUTH-5).
+  const server = await ServerProcess.start({ command, port, flags: ["--no-guests"] });
   const run = new HopRun(server, plan);
   try {
     return await run.run();
@@ -94,7 +97,7 @@ class HopRun {
   }
 
   async run(): Promise<HopOutcome> {
-    const { acked, chances, seed, timeoutMs, weather } = this.#plan;
+    const { acked, chances, seed, weather } = this.#plan;
     const startedAt = performance.now();
     const targetPort = Number(new URL(this.#server.url).port);
     const proxy = await LossyProxy.start({ targetPort, random: seededRandom(seed + 1), delayMs: 40 });
@@ -105,7 +108,7 @@ class HopRun {
     for (const client of this.#clients) this.#goOn(client);
     const outages = await this.#kill();
     this.#isKilling = false;
-    await this.#until(() => this.#acked === this.#sent && this.#sent >= acked, timeoutMs);
+    await this.#until(() => this.#acked === this.#sent && this.#sent >= acked);
     proxy.heal();
     weather?.change(proxy, this.#random, true);
     const due = await this.#arrive();
@@ -190,18 +193,18 @@ class HopRun {
 
   /** Kills and restarts the server while the count of acknowledgements rises. */
   async #kill(): Promise<Outage[]> {
-    const { kills, acked, timeoutMs } = this.#plan;
+    const { kills, acked } = this.#plan;
     const outages: Outage[] = [];
     for (let kill = 0; kill < kills; kill++) {
       const due = Math.floor(((kill + this.#random()) * acked) / kills);
-      await this.#until(() => this.#acked >= due, timeoutMs);
+      await this.#until(() => this.#acked >= due);
       await new Promise((resolve) => setTimeout(resolve, between(this.#random, 0, LONGEST_WAIT_MS)));
       if (this.#server.failure !== null) throw this.#server.failure;
       await this.#server.kill();
       const [before, killedAt] = [this.#acked, performance.now()];
       await this.#server.start();
       const startMs = performance.now() - killedAt;
-      await this.#until(() => this.#acked > before, timeoutMs);
+      await this.#until(() => this.#acked > before);
       outages.push({ startMs, totalMs: performance.now() - killedAt });
     }
     return outages;
@@ -220,9 +223,20 @@ class HopRun {
     return due;
   }
 
-  async #until(holds: () => boolean, timeoutMs: number): Promise<void> {
-    await until(() => holds() || this.#server.failure !== null, timeoutMs);
+  /** Waits, for as long as something is acknowledged now and then. */
+  async #until(holds: () => boolean): Promise<void> {
+    let [acked, since] = [this.#acked, performance.now()];
+    const isOver = (): boolean => {
+      if (acked !== this.#acked) [acked, since] = [this.#acked, performance.now()];
+      return holds() || this.#server.failure !== null || performance.now() - since > this.#plan.stallMs;
+    };
+    await until(isOver, Number.POSITIVE_INFINITY);
     if (this.#server.failure !== null) throw this.#server.failure;
+    if (holds()) return;
+    const waiting = this.#clients.filter((client) => client.acked < client.sent).map((client) => client.describe());
+    throw new Error(
+      `Nothing was acknowledged for ${this.#plan.stallMs} ms: ${holds.toString()}\n${waiting.join("\n")}`,
+    );
   }
 
   async #report({ counts, violations, ok }: Verdict, hops: number, outages: Outage[], tookMs: number): Promise<void> {

@@ -6,7 +6,7 @@ import { pick } from "./random.ts";
 import { type Bundle, bundleCommand } from "./server-process.ts";
 
 const IS_FULL = process.env.TEST_FAULT === "full";
-const TIMEOUT_MS = IS_FULL ? 900_000 : 120_000;
+const TIMEOUT_MS = IS_FULL ? 1_800_000 : 240_000;
 const CHANCES: LossyChances = {
   lose: 0.02,
   swallow: 0.05,
@@ -18,7 +18,7 @@ const CHANCES: LossyChances = {
 const COMMON = {
   seed: Number(process.env.TEST_SEED ?? "20240917"),
   chances: CHANCES,
-  timeoutMs: TIMEOUT_MS,
+  stallMs: 60_000,
 };
 
 const HOPS: HopPlan = {
@@ -84,8 +84,7 @@ describe("over a bad network, to a server that is killed", () => {
       }
       expect(outcome.transports).toEqual(new Set(TRANSPORTS));
     },
-    // Waiting ends before the test does, so that its server is always ended too.
-    2 * TIMEOUT_MS,
+    TIMEOUT_MS,
   );
 
   it(
@@ -96,6 +95,6 @@ describe("over a bad network, to a server that is killed", () => {
       expect(outcome.proxy.upgradesRefused).toBeGreaterThan(0);
       expect([...outcome.transports]).toEqual(expect.arrayContaining(["websocket", "sse"]));
     },
-    2 * TIMEOUT_MS,
+    TIMEOUT_MS,
   );
 });

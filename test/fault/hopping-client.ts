@@ -50,6 +50,8 @@ export class HoppingClient {
   /** By room, what it has read up to. */
   readonly #cursors = new Map<string, string>();
   #life: RecordedClient;
+  /** Why its last connection ended. */
+  #lastEnd = "";
   #isMoving = false;
   #isClosed = false;
 
@@ -104,6 +106,14 @@ export class HoppingClient {
     return this.#life.reached(roomId, seq, timeoutMs);
   }
 
+  /** Where it stands, for somebody who wonders why nothing goes on. */
+  describe(): string {
+    const { client, rooms } = this.#life;
+    const places = Array.from(rooms.values(), ({ roomId, status, cursor }) => `${roomId} ${status} ${cursor}`);
+    const waiting = client.outbox.map(({ roomId, state, messageId }) => `${roomId} ${state} ${messageId}`);
+    return `${this.name}: ${this.acked} of ${this.sent}, ${this.hops} hops, ${this.#isMoving ? "moving" : "here"}, ${client.transport} ${client.status}, attempts ${client.attempts}, last ended with ${this.#lastEnd || "nothing"}; ${places.join(", ")}; outbox ${client.outbox.length}: ${waiting.slice(0, 3).join(", ")}`;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#life.close();
@@ -112,7 +122,8 @@ export class HoppingClient {
   #live(transports: readonly TransportName[] | undefined): RecordedClient {
     const { name, url, token, codec } = this.#options;
     const life = new RecordedClient(this.#history, name, url, {
-      token,
+      // Asked for again when the server closed before it came, as a server does that had no time to read it (AUTH-3).
+      token: () => token,
       codec,
       storage: this.#memory,
       transports,
@@ -121,6 +132,9 @@ export class HoppingClient {
       ackTimeoutMs: 2_000,
     });
     life.client.on("connected", () => this.welcomed.add(life.client.transport));
+    life.client.on("disconnected", ({ code, reason }) => {
+      this.#lastEnd = `${code} ${reason}`;
+    });
     life.client.on("error", ({ code, message }) =>
       this.errors.push(`${name}, ${life.client.transport}: ${code}: ${message}`),
     );
