@@ -27,7 +27,10 @@ export function runIdle(options) {
     peers: ["limit", "yamabiko", "yamabiko-small", "yamabiko-compact", "ws-naive", "ws-tuned", "socket.io", "bun"],
     groups: [
       group("F4", `${many} connections in 10 rooms`, 10),
-      group("F4r", `${many} connections, each in a room of its own`, connections),
+      // Left out of a quick run of everything.
+      ...(options.isQuick && options.scenarios.length === 0
+        ? []
+        : [group("F4r", `${many} connections, each in a room of its own`, connections)]),
     ],
     columns: ["rssPerConnection", "rssToTuned", "handshake", "handshakeToTuned", "rss"],
     charted: "rssKbPerConnection",
