@@ -106,7 +106,7 @@ describe("the fan-out", () => {
     ["as long as the last one took", 8, 8],
     ["20 ms at most", 300, 20],
   ])("is put off when it is dear and carries little: %s", (_, costMs, delayMs) => {
-    fanout.markRoom(room("dear", costMs));
+    fanout.markRoom(room("dear", costMs, 2));
     pass(0);
     fanout.markRoom(room("put off"));
     pass(delayMs - 1);
@@ -121,6 +121,7 @@ describe("the fan-out", () => {
   it.each([
     ["it is cheap", 1.9, 1],
     ["it carries much", 15, 4],
+    ["nothing would be joined", 15, 1],
   ])("is not put off when %s", (_, costMs, events) => {
     fanout.markRoom(room("first", costMs, events));
     pass(0);
@@ -130,7 +131,7 @@ describe("the fan-out", () => {
   });
 
   it("is not put off when as much time has passed by itself", () => {
-    fanout.markRoom(room("dear", 10));
+    fanout.markRoom(room("dear", 10, 2));
     pass(0);
     pass(10);
     fanout.markRoom(room("second"));
@@ -139,7 +140,7 @@ describe("the fan-out", () => {
   });
 
   it("is put off no further by what is asked for while it waits", () => {
-    fanout.markRoom(room("dear", 10));
+    fanout.markRoom(room("dear", 10, 2));
     pass(0);
     fanout.markRoom(room("a"));
     pass(6);
@@ -173,7 +174,7 @@ describe("the fan-out", () => {
   });
 
   it("puts the next one off by what all its slices took", () => {
-    fanout.markRoom(room("room"));
+    fanout.markRoom(room("room", 0, 2));
     for (let index = 0; index < 32; index++) fanout.markSink(dear("sink", 0.5));
     pass(0);
     pass(1);

@@ -14,7 +14,9 @@ export interface FlushableRoom {
 const MAX_DELAY_MS = 20;
 /** Below this cost a flush is never put off, ms. */
 const CHEAP_MS = 2;
-/** With this many events per flush, messages are joined well enough without waiting, events. */
+/** With fewer events per room and flush there is nothing that waiting would join, and it would only be late, events. */
+const SOME_JOINED = 1.25;
+/** With this many, messages are joined well enough without waiting, events. */
 const WELL_JOINED = 4;
 /** After this long the rest of a flush waits for the next turn, so that everybody else has one in between, ms. */
 const SLICE_MS = 5;
@@ -25,9 +27,9 @@ const STEP = 16;
  * One flush for many: everything that became ready in one turn of the event loop leaves at its end, first from the rooms
  * into their readers' connections, then from each connection in one write.
  *
- * Idle, a flush comes at the end of the turn that asked for it. Under load, when flushes are dear and carry little, the
- * next one is put off by as much as the last one cost, at most 20 ms, so that at most half of the time goes into writing
- * and messages are joined. One that takes longer than 5 ms goes on in the next turn: a room of 10,000 readers holds up
+ * Idle, a flush comes at the end of the turn that asked for it. Under load, when flushes are dear and rooms have more than
+ * one event in them, the next one is put off by as much as the last one cost, at most 20 ms, so that at most half of the
+ * time goes into writing and more messages are joined. One that takes longer than 5 ms goes on in the next turn: a room of 10,000 readers holds up
  * neither heartbeats nor other rooms, and what its readers get meanwhile is joined.
  */
 export class Fanout {
@@ -120,7 +122,9 @@ export class Fanout {
   #conclude(): void {
     const { costMs, rooms, events, readers } = this.#done;
     if (rooms === 0) return;
-    this.#delayMs = costMs < CHEAP_MS || events / rooms >= WELL_JOINED ? 0 : Math.min(costMs, MAX_DELAY_MS);
+    const joined = events / rooms;
+    const isWorthWaiting = costMs >= CHEAP_MS && joined >= SOME_JOINED && joined < WELL_JOINED;
+    this.#delayMs = isWorthWaiting ? Math.min(costMs, MAX_DELAY_MS) : 0;
     this.#observer.flushed(costMs, events, readers);
     this.#done = { costMs: 0, rooms: 0, events: 0, readers: 0 };
   }

@@ -64,6 +64,8 @@ const RECONNECT_MS = 1_000;
 const CLOSE_MS = 5_000;
 /** How long it then waits for close handshakes, ms. */
 const GOODBYE_MS = 2_500;
+/** How many connections may wait to be accepted: when a server comes back, all its clients come at once. */
+const BACKLOG = 4_096;
 /** How long a whole request may take, ms. */
 const REQUEST_MS = 30_000;
 /** How often requests whose headers or body take too long are looked for, ms. */
@@ -316,7 +318,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       if (ownHttp !== null) {
         await new Promise<void>((resolve, reject) => {
           http.once("error", reject);
-          http.listen(port, host, () => {
+          http.listen({ port, host, backlog: BACKLOG }, () => {
             http.off("error", reject);
             resolve();
           });
