@@ -32,7 +32,7 @@ export function ChatPage({ rest }: PageProps) {
   const rooms = useStore(hub);
   const view = useStore(store);
   const [drawer, setDrawer] = useState<"rooms" | "details" | null>(null);
-  const entered = useRef<string | null>(null);
+  const entered = useRef<{ roomId: string; isFromDrawer: boolean } | null>(null);
   const close = useCallback(() => setDrawer(null), []);
   const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   const unreadElsewhere = rooms.some((room) => room.roomId !== roomId && room.unread > 0);
@@ -40,9 +40,11 @@ export function ChatPage({ rest }: PageProps) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another room closes the drawer it was chosen in.
   useEffect(() => setDrawer(null), [roomId]);
 
-  // Whoever enters a room wants to write there; a drawer gives the focus back by itself.
+  // Whoever enters a room wants to write there. From a drawer, a keyboard over half the screen would be too much.
   useEffect(() => {
-    if (entered.current === roomId && drawer === null) toComposer();
+    if (entered.current?.roomId !== roomId || drawer !== null) return;
+    if (entered.current.isFromDrawer) document.getElementById("main")?.focus();
+    else toComposer();
     entered.current = null;
   }, [roomId, drawer]);
 
@@ -55,8 +57,8 @@ export function ChatPage({ rest }: PageProps) {
           current={roomId}
           onOpen={(id) => {
             window.location.hash = formatHash("chat", id.slice("chat:".length));
-            entered.current = id;
             if (id === roomId) toComposer();
+            else entered.current = { roomId: id, isFromDrawer: drawer !== null };
           }}
           onLeave={(id) => {
             if (id === roomId) window.location.hash = formatHash("chat", LOBBY.slice("chat:".length));
