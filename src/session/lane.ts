@@ -6,7 +6,8 @@ export type Task = (finish: () => void) => Promise<void>;
  * waits before `finish` costs no more than a call.
  */
 export class Lane {
-  #waiting: Task[] = [];
+  /** Null until something had to wait: most lanes never have anything. */
+  #waiting: Task[] | null = null;
   #isBusy = false;
 
   get isIdle(): boolean {
@@ -14,8 +15,9 @@ export class Lane {
   }
 
   run(task: Task): void {
-    if (this.#isBusy) this.#waiting.push(task);
-    else this.#start(task);
+    if (!this.#isBusy) this.#start(task);
+    else if (this.#waiting === null) this.#waiting = [task];
+    else this.#waiting.push(task);
   }
 
   #start(first: Task): void {
@@ -32,12 +34,12 @@ export class Lane {
       });
       isSync = false;
       if (!isFinished) return;
-      task = this.#waiting.shift();
+      task = this.#waiting?.shift();
     }
   }
 
   #next(): void {
-    const task = this.#waiting.shift();
+    const task = this.#waiting?.shift();
     if (task !== undefined) this.#start(task);
   }
 }

@@ -3,6 +3,8 @@ import type { Room } from "../room/room.ts";
 /** Values that ended by their lease are forgotten when this many are remembered, and twice what was left of them. */
 const PRUNE_AT = 64;
 
+const NO_KEYS: ReadonlySet<string> = new Set();
+
 /** Who set a value last, by room and key. Only that connection's leaving removes it. */
 const setters = new WeakMap<Room, Map<string, OwnedState>>();
 
@@ -12,7 +14,8 @@ const setters = new WeakMap<Room, Map<string, OwnedState>>();
  */
 export class OwnedState {
   readonly #room: Room;
-  readonly #keys = new Set<string>();
+  /** Null until it sets something: most connections never do. */
+  #keys: Set<string> | null = null;
   #pruneAt = PRUNE_AT;
   #isEnded = false;
 
@@ -29,13 +32,13 @@ export class OwnedState {
   end(): void {
     this.#isEnded = true;
     const last = setters.get(this.#room);
-    for (const key of this.#keys) {
+    for (const key of this.#keys ?? NO_KEYS) {
       if (last?.get(key) !== this) continue;
       last.delete(key);
       const at = key.indexOf("\n");
       this.#room.removeState(key.slice(0, at), key.slice(at + 1));
     }
-    this.#keys.clear();
+    this.#keys = null;
   }
 
   /** Notes that a value was set, by this connection or (null) by nobody whose leaving would remove it; or that it was removed. */
@@ -51,18 +54,19 @@ export class OwnedState {
       setters.set(room, last);
     }
     last.set(id, owner);
+    owner.#keys ??= new Set();
     owner.#keys.add(id);
-    if (owner.#keys.size >= owner.#pruneAt) owner.#prune(last);
+    if (owner.#keys.size >= owner.#pruneAt) owner.#prune(owner.#keys, last);
   }
 
-  #prune(last: Map<string, OwnedState>): void {
-    for (const key of this.#keys) {
+  #prune(keys: Set<string>, last: Map<string, OwnedState>): void {
+    for (const key of keys) {
       const at = key.indexOf("\n");
       const isMine = last.get(key) === this;
       if (isMine && this.#room.state.get(key.slice(0, at), key.slice(at + 1)) !== null) continue;
       if (isMine) last.delete(key);
-      this.#keys.delete(key);
+      keys.delete(key);
     }
-    this.#pruneAt = Math.max(PRUNE_AT, this.#keys.size * 2);
+    this.#pruneAt = Math.max(PRUNE_AT, keys.size * 2);
   }
 }

@@ -12,6 +12,7 @@ import { HandlerContext } from "./context.ts";
 import { handleAuthenticate } from "./handlers/authenticate.ts";
 import { handleJoinRoom } from "./handlers/join-room.ts";
 import { handleLeaveRoom } from "./handlers/leave-room.ts";
+import { Kicks } from "./kicks.ts";
 import { Buckets } from "./limits.ts";
 import type { Draft, HandlerResult, MessageDefinition, Namespace, Right } from "./namespace.ts";
 import { kindOf } from "./room-kind.ts";
@@ -28,6 +29,8 @@ const CORE_TYPES: ReadonlySet<string> = new Set(["join_room", "leave_room"]);
 /** Finds out what a message is about and what becomes of it. From here on nobody knows what transport it came by. */
 export class Router implements SessionRouter {
   readonly services: Services;
+  /** Who was taken out of a room and may not go on in it without joining again. */
+  readonly kicks: Kicks;
   readonly #userMessages: Buckets;
   readonly #roomMessages: Buckets;
   /** Roomless types, and the namespace they belong to. */
@@ -35,6 +38,7 @@ export class Router implements SessionRouter {
 
   constructor(services: Services) {
     this.services = services;
+    this.kicks = new Kicks(services.clock);
     this.#userMessages = new Buckets(services.clock);
     this.#roomMessages = new Buckets(services.clock);
     for (const namespace of services.namespaces.values()) {
@@ -136,7 +140,10 @@ export class Router implements SessionRouter {
   }
 
   async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
-    if (envelope.type === "join_room") return handleJoinRoom(session, envelope, address, this.services);
+    if (envelope.type === "join_room") {
+      this.kicks.forget(address.roomId, session.user!.id);
+      return handleJoinRoom(session, envelope, address, this.services);
+    }
     if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address, this.services);
     checkHold(session, envelope, address);
     const namespace = this.services.namespaces.get(address.namespace);

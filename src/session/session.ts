@@ -51,6 +51,8 @@ export interface SessionOptions {
 export interface SessionKeeper {
   /** A session knows its user now. Returns why it may not stay, or null. */
   admit(session: Session, user: User): YamabikoError | null;
+  /** A session's user is no longer its user. */
+  release(session: Session, user: User): void;
   /** A session is over. */
   ended(session: Session, reason: CloseReason): void;
 }
@@ -76,8 +78,11 @@ export class Session {
   readonly #gate = new Lane();
   readonly #addresses = new Map<string, RoomAddress>();
   readonly #lanes = new Map<string, Lane>();
-  readonly #holds: Holds;
+  /** Null until something was refused. */
+  #holds: Holds | null = null;
   #user: User | null = null;
+  /** Whether it is a guest only because it said nothing for a while. */
+  #isPresumed = false;
   #expiresAt: number | null = null;
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -107,7 +112,6 @@ export class Session {
     this.#messages = rates?.messages ?? new Bucket(limits.messagesPerSecond, clock);
     this.#bytes = rates?.bytes ?? new Bucket(limits.bytesPerSecond, clock);
     // A request is over soon: for as long as it lasts nothing overtakes what was refused.
-    this.#holds = new Holds(clock, limits.inFlight, connection.isDuplex ? undefined : Number.POSITIVE_INFINITY);
     this.allowance = new Allowance(() => connection.isCongested);
   }
 
@@ -151,6 +155,7 @@ export class Session {
       this.refuse(messageId, wait > 0 ? tooMany(wait) : error);
       return;
     }
+    if (envelope.type !== "authenticate") this.#isPresumed = false;
     this.#inFlight++;
     this.#inFlightBytes += bytes;
     this.#press();
@@ -235,12 +240,18 @@ export class Session {
 
   /** Whether a message may go on after what was refused before it (ACK-5). */
   admits(roomId: string, messageId: string): boolean {
-    return this.#holds.admits(roomId, messageId);
+    return this.#holds === null || this.#holds.admits(roomId, messageId);
   }
 
   /** Notes a retryable refusal (ACK-5). Only joined rooms have an order to keep, where one must join to send. */
   hold(roomId: string, messageId: string): void {
-    if (this.memberships.has(roomId) || !this.connection.isDuplex) this.#holds.refuse(roomId, messageId);
+    const { isDuplex } = this.connection;
+    if (isDuplex && !this.memberships.has(roomId)) return;
+    if (this.#holds === null) {
+      const { clock, limits } = this.#router.services;
+      this.#holds = new Holds(clock, limits.inFlight, isDuplex ? undefined : Number.POSITIVE_INFINITY);
+    }
+    this.#holds.refuse(roomId, messageId);
   }
 
   // ---- out
@@ -302,7 +313,14 @@ export class Session {
     this.#become({ id, name: "Guest", guest: true, claims: {} }, null, token, messageId);
   }
 
+  /** The client has said nothing: it is taken for a guest, unless it says who it is before anything else (AUTH-5). */
+  presumeGuest(guests: GuestTokens): void {
+    this.becomeGuest(guests);
+    this.#isPresumed = true;
+  }
+
   #become(user: User, expiresAt: number | null, guestToken: string | null, messageId: string | undefined): void {
+    if (this.#isPresumed && this.#user !== null) this.#forgetGuest(this.#user);
     if (this.#user !== null && this.#user.id !== user.id) {
       this.refuse(messageId, new YamabikoError("access_denied", "This connection belongs to another user."));
       this.close("forbidden", "another user's token");
@@ -311,6 +329,14 @@ export class Session {
     this.#expiresAt = expiresAt;
     if (this.#user === null) this.#welcome(user, guestToken, messageId);
     else this.#user = user;
+  }
+
+  #forgetGuest(guest: User): void {
+    this.#isPresumed = false;
+    for (const membership of this.memberships.values()) membership.end("left");
+    this.memberships.clear();
+    this.#user = null;
+    this.#sessions.release(this, guest);
   }
 
   #welcome(user: User, guestToken: string | null, messageId: string | undefined): void {
@@ -373,7 +399,7 @@ export class Session {
     this.memberships.clear();
     this.#lanes.clear();
     this.#addresses.clear();
-    this.#holds.clear();
+    this.#holds = null;
     this.allowance.end();
     this.#sessions.ended(this, reason);
     this.#onSettled?.();

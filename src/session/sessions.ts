@@ -79,15 +79,18 @@ export class Sessions implements SessionKeeper {
     return null;
   }
 
+  /** A session's user is no longer its user. For `Session` only. */
+  release(_session: Session, user: User): void {
+    const left = (this.#perUser.get(user.id) ?? 1) - 1;
+    if (left === 0) this.#perUser.delete(user.id);
+    else this.#perUser.set(user.id, left);
+  }
+
   /** A session is over. For `Session` only. */
   ended(session: Session, reason: CloseReason): void {
     if (!this.#all.delete(session)) return;
     this.#unknown.delete(session);
-    if (session.user !== null) {
-      const left = (this.#perUser.get(session.user.id) ?? 1) - 1;
-      if (left === 0) this.#perUser.delete(session.user.id);
-      else this.#perUser.set(session.user.id, left);
-    }
+    if (session.user !== null) this.release(session, session.user);
     this.#router.services.observer.connectionClosed(session.connection.transport, reason);
   }
 
@@ -115,21 +118,24 @@ export class Sessions implements SessionKeeper {
     const now = clock.monotonic();
     for (const session of this.#unknown) {
       const age = now - session.openedAt;
-      if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.becomeGuest(guests);
-      else if (age >= limits.authenticateMs) session.close("unauthenticated", "no token in time");
+      if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.presumeGuest(guests);
+      else if (age >= limits.authenticateMs) session.close("try_later", "no token in time");
     }
   }
 
   /**
-   * Goes on reading a room where another request of the same client stopped.
-   * Rejects as a join does.
+   * Goes on reading a room where another request of the same client stopped. Resolves to false for one who was taken out of
+   * it since then. Rejects as a join does.
    */
-  resume(session: Session, address: RoomAddress, from: RoomCursor): Promise<void> {
-    return resumeRoom(session, address, from, this.#router.services);
+  async resume(session: Session, address: RoomAddress, from: RoomCursor): Promise<boolean> {
+    if (this.#router.kicks.has(address.roomId, session.user!.id)) return false;
+    await resumeRoom(session, address, from, this.#router.services);
+    return true;
   }
 
   /** Takes a user's connections on this node out of a room. They may join again, unless a rule says otherwise. */
   kick(userId: string, roomId: string): void {
+    this.#router.kicks.add(roomId, userId);
     for (const session of this.#all) {
       if (session.user?.id !== userId) continue;
       // What let it in may have been asked before it was to go.
@@ -137,6 +143,10 @@ export class Sessions implements SessionKeeper {
       if (entry !== undefined) entry.isKicked = true;
       if (session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
     }
+    // Between two polls it is a member that is not there.
+    const room = this.#router.services.rooms.get(roomId);
+    room?.members.depart(userId);
+    room?.mark();
   }
 
   /** Closes a user's connections on this node. */

@@ -1,4 +1,4 @@
-import { toYamabikoError } from "../protocol/index.ts";
+import { toYamabikoError, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -17,16 +17,17 @@ export async function enterRooms(
 ): Promise<void> {
   await Promise.all(
     rotated(request.resumed).map(async ({ address, from }) => {
+      const { roomId } = address;
+      const leave = (reason: string): void =>
+        connection.send({ type: "left_room", payload: { roomId, reason }, roomId });
       try {
-        await sessions.resume(session, address, from);
+        if (await sessions.resume(session, address, from)) return;
+        if (request.wants === "events") throw new YamabikoError("access_denied", "You were taken out of this room.");
+        leave("kicked");
       } catch (error) {
         const typed = toYamabikoError(error);
         if (request.wants === "events" || typed.retryable) throw error;
-        connection.send({
-          type: "left_room",
-          payload: { roomId: address.roomId, reason: typed.code },
-          roomId: address.roomId,
-        });
+        leave(typed.code);
       }
     }),
   );

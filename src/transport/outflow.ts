@@ -6,6 +6,8 @@ const WRITABLE_BYTES = 64 * 1024;
 /** Up to this much is joined by copying; more goes out as a vector, bytes. */
 const COPY_BYTES = 64 * 1024;
 
+const NOTHING_SEEN = { waiting: 0, taken: 0, queued: 0 };
+
 /**
  * The way out of one socket: collects what is delivered during a turn and writes it once. Holds no more than what was
  * delivered while it was writable, and the answers to what the client itself asked.
@@ -24,7 +26,7 @@ export class Outflow implements Flushable {
   /** Somebody was told that it is not writable, and must be told when it is again. */
   #isAwaited = false;
   /** What `tookSome` saw when it was last asked. */
-  #seen = { waiting: 0, taken: 0, queued: 0 };
+  #seen: { readonly waiting: number; readonly taken: number; readonly queued: number } = NOTHING_SEEN;
 
   /** @param onWritable called when `writable` has become true again after it was seen false. */
   constructor(socket: Socket, fanout: Fanout, limitBytes: number, onWritable: () => void) {
@@ -70,7 +72,7 @@ export class Outflow implements Flushable {
     // A write of many bytes is done only when the last of them has left; how far it is, only the handle knows.
     const queued = socket._handle?.writeQueueSize ?? 0;
     const taken = socket.bytesWritten - waiting;
-    this.#seen = { waiting, taken, queued };
+    this.#seen = waiting === 0 ? NOTHING_SEEN : { waiting, taken, queued };
     return before.waiting > 0 && (taken > before.taken || queued < before.queued);
   }
 

@@ -61,9 +61,6 @@ async function problemsOf(route: DescribedRoute, response: Response): Promise<st
   return (check.errors ?? []).map((error) => `${error.instancePath} ${error.message}: ${text.slice(0, 300)}`);
 }
 
-/** Those that are there only where the server is told to be able to: a server that is not says so. */
-const OPTIONAL: ReadonlySet<string> = new Set(["readPushKey"]);
-
 /** The routes the server is made of, as its source has them. */
 function servedRoutes(): string[] {
   const files = readdirSync(inRepository("src/server"), { recursive: true, encoding: "utf8" });
@@ -92,7 +89,7 @@ describe("the routes of /openapi.json", () => {
       const text = type.startsWith("text/event-stream") ? "" : await response.text();
       await response.body?.cancel().catch(() => {});
       expect(text).not.toContain("There is nothing here");
-      expect(OPTIONAL.has(route.operationId) ? [405] : [404, 405]).not.toContain(response.status);
+      expect([404, 405]).not.toContain(response.status);
     });
   }
 

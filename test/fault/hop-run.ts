@@ -63,8 +63,7 @@ interface Outage {
 /** Lets clients send, hop and read over a bad network to a server that is killed, and judges what they saw. */
 export async function runHops(command: string, plan: HopPlan): Promise<HopOutcome> {
   const port = await findPort(seededRandom(plan.seed));
-  // Without guests: whoever is slow to show its token would become one, and be refused with it (AUTH-5).
-  const server = await ServerProcess.start({ command, port, flags: ["--no-guests"] });
+  const server = await ServerProcess.start({ command, port });
   const run = new HopRun(server, plan);
   try {
     return await run.run();

@@ -122,8 +122,7 @@ export class HoppingClient {
   #live(transports: readonly TransportName[] | undefined): RecordedClient {
     const { name, url, token, codec } = this.#options;
     const life = new RecordedClient(this.#history, name, url, {
-      // Asked for again when the server closed before it came, as a server does that had no time to read it (AUTH-3).
-      token: () => token,
+      token,
       codec,
       storage: this.#memory,
       transports,

@@ -112,7 +112,7 @@ describe("who", () => {
     ]);
   });
 
-  it("AUTH-3: without a token in 5 s the connection is closed with 4401, and not before", async () => {
+  it("AUTH-3: without a token in 5 s the connection is closed with 1013, and not before", async () => {
     await begin();
     const client = await RawClient.open(server);
     await until(() => server.connections === 1);
@@ -121,7 +121,7 @@ describe("who", () => {
     expect((await client.next("error")).payload).toMatchObject({ code: "unauthenticated" });
     expect(client.closeCode).toBeNull();
     await clock.advance(500);
-    expect((await client.closed).code).toBe(CLOSE_CODES.unauthenticated.code);
+    expect((await client.closed).code).toBe(CLOSE_CODES.try_later.code);
     expect(server.connections).toBe(0);
   });
 
@@ -152,7 +152,7 @@ describe("who", () => {
     client.send("authenticate", { token: "never answered" });
     await until(async () => /messages_received_total 1/.test(await server.metrics()));
     await clock.advance(5_500);
-    expect((await client.closed).code).toBe(CLOSE_CODES.unauthenticated.code);
+    expect((await client.closed).code).toBe(CLOSE_CODES.try_later.code);
   });
 
   it("AUTH-4: every refused first token gets the same words and 4401; an expired one says that it expired", async () => {
@@ -196,6 +196,29 @@ describe("who", () => {
     await clock.advance(400);
     const ids = await Promise.all(clients.map(async (client) => (await client.next("welcome")).payload));
     expect(new Set(ids.map(({ user }: { user: { id: string } }) => user.id)).size).toBe(2);
+  });
+
+  it("AUTH-5: a token that comes after the silence makes it the user after all, as long as nothing else came before", async () => {
+    await begin({ guests: true });
+    const late = await RawClient.open(server);
+    await until(() => server.connections === 1);
+    await clock.advance(1_400);
+    expect((await late.next("welcome")).payload).toMatchObject({ guest: true });
+    late.send("authenticate", { token: await token("ada") }, "auth");
+    expect((await late.next("welcome")).payload).toMatchObject({ guest: false, user: { id: "ada" } });
+    expect((await late.next("ack")).payload).toMatchObject({ success: true });
+    await late.join("room");
+    expect((await server.room("room").members()).users).toMatchObject([{ userId: "ada" }]);
+    late.send("authenticate", { token: await token("ben") });
+    expect((await late.closed).code).toBe(CLOSE_CODES.forbidden.code);
+
+    const spoke = await RawClient.open(server);
+    await until(() => server.connections === 1);
+    await clock.advance(1_400);
+    await spoke.next("welcome");
+    await spoke.join("room");
+    spoke.send("authenticate", { token: await token("ada") });
+    expect((await spoke.closed).code).toBe(CLOSE_CODES.forbidden.code);
   });
 
   it("AUTH-6: a userId in a payload is ignored", async () => {

@@ -46,9 +46,10 @@ test("one who is kicked while it goes on with a poll gets nothing more", async (
   for (const path of ["/api/messages/wait?timeoutMs=2000", `/api/messages/wait?timeoutMs=2000&roomId=room&after=0`]) {
     const isGet = path.includes("roomId");
     const body = isGet ? undefined : { cursor: `room=${epoch}:0` };
-    const polled = ask(server.url, path, { token: "ann", body });
+    const user = isGet ? "ann" : "ben";
+    const polled = ask(server.url, path, { token: user, body });
     await rule.asked();
-    await server.room("room").kick("ann");
+    await server.room("room").kick(user);
     rule.answer();
     await server.room("room").publish("noted", {});
     const { status, text } = await polled;

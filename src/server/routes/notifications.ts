@@ -40,7 +40,6 @@ export function notificationRoutes(parts: NotificationRouteParts): Route[] {
       method: "GET",
       path: "/api/notifications/push-key",
       async handle() {
-        if (service.pushKey === null) throw new YamabikoError("unknown_type", "This server sends no push messages.");
         return { status: 200, body: { publicKey: service.pushKey } };
       },
     },
