@@ -75,6 +75,32 @@ describe("the members of a room", () => {
     expect(told()).toEqual(["+ann"]);
   });
 
+  it("who said that they go have no grace, though what they read with ends a moment later", async () => {
+    join("ann");
+    members.depart("ann");
+    expect([members.count, told()]).toEqual([1, ["+ann"]]);
+    members.leave("ann", "dropped");
+    expect([members.count, told()]).toEqual([0, ["-ann"]]);
+    join("ann");
+    members.leave("ann", "dropped");
+    members.depart("ann");
+    expect(members.count).toBe(0);
+  });
+
+  it("have their grace again when they come back after they said that they go, or stay long after it", async () => {
+    join("ann");
+    members.depart("ann");
+    join("ann");
+    members.leave("ann", "dropped");
+    members.leave("ann", "dropped");
+    expect(members.count).toBe(1);
+    join("ben");
+    members.depart("ben");
+    await clock.advance(GRACE_MS);
+    members.leave("ben", "dropped");
+    expect(members.list().users.map(({ userId }) => userId)).toContain("ben");
+  });
+
   it("get the whole grace again at every drop", async () => {
     join("ann");
     members.leave("ann", "dropped");

@@ -44,11 +44,19 @@ export class Members {
     if (known !== undefined) {
       known.connections++;
       known.graceEndsAt = null;
+      known.departsUntil = null;
       this.#leaving.delete(known);
       return;
     }
     const joinedAt = this.#clock.now();
-    this.#users.set(user.id, { user, joinedAt, connections: 1, graceEndsAt: null, reason: "dropped" });
+    this.#users.set(user.id, {
+      user,
+      joinedAt,
+      connections: 1,
+      graceEndsAt: null,
+      departsUntil: null,
+      reason: "dropped",
+    });
     const crowd = this.#users.size > CROWD;
     this.#state.set(MEMBERS, user.id, { userId: user.id, userName: user.name, joinedAt }, { quiet: crowd });
     if (crowd) this.#crowdChanged = true;
@@ -60,18 +68,26 @@ export class Members {
     if (presence === undefined || presence.connections === 0) return;
     presence.connections--;
     if (presence.connections > 0) return;
-    presence.reason = reason;
-    if (reason === "left") this.#remove(presence);
+    const hasSaidSo = presence.departsUntil !== null && this.#clock.monotonic() < presence.departsUntil;
+    presence.reason = hasSaidSo ? "left" : reason;
+    if (presence.reason === "left") this.#remove(presence);
     else {
       presence.graceEndsAt = this.#clock.monotonic() + GRACE_MS;
       this.#leaving.add(presence);
     }
   }
 
-  /** Ends the grace of a user who dropped and said that it will not come back. */
+  /**
+   * The user says, by a request of its own, that it will not come back. What it read with may not have ended yet: when the
+   * last of it drops within the time of a grace, there is no grace.
+   */
   depart(userId: string): void {
     const presence = this.#users.get(userId);
-    if (presence === undefined || presence.connections > 0) return;
+    if (presence === undefined) return;
+    if (presence.connections > 0) {
+      presence.departsUntil = this.#clock.monotonic() + GRACE_MS;
+      return;
+    }
     presence.reason = "left";
     this.#remove(presence);
   }
@@ -112,5 +128,7 @@ interface Presence {
   readonly joinedAt: number;
   connections: number;
   graceEndsAt: number | null;
+  /** Until when a drop is a leave. */
+  departsUntil: number | null;
   reason: "left" | "dropped";
 }
