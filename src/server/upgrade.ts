@@ -11,6 +11,7 @@ import { identify } from "./credentials.ts";
 import type { IpLimits } from "./ip-limits.ts";
 import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
 import { requestUrl } from "./request-url.ts";
+import { Slices } from "./slices.ts";
 import type { UpgradedSockets } from "./upgraded-sockets.ts";
 
 export interface UpgradeParts {
@@ -33,6 +34,7 @@ export interface UpgradeParts {
 
 /** Answers WebSocket handshakes: everything is checked before the 101 (CON-1), and a refusal gives back what it took. */
 export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, socket: Socket, head: Buffer) => void {
+  const slices = new Slices();
   return (request, socket, head) => {
     const path = pathOf(request);
     const isEcho = path !== null && path === parts.echoPath;
@@ -40,7 +42,7 @@ export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, s
     if (!isOurs && parts.isAttached) return;
     const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
     parts.sockets.add(socket, () => refuse(closing()));
-    if (isOurs) answer(request, socket, head, isEcho, parts).catch(refuse);
+    if (isOurs) slices.run(() => void answer(request, socket, head, isEcho, parts).catch(refuse));
     else if (path === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
     else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Slices } from "./slices.ts";
+
+describe("work in slices", () => {
+  let now: number;
+  let done: number[];
+  let slices: Slices;
+  const work = (n: number, costMs: number) =>
+    slices.run(() => {
+      done.push(n);
+      now += costMs;
+    });
+
+  beforeEach(() => {
+    now = 1_000;
+    done = [];
+    slices = new Slices();
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+  });
+
+  afterEach(() => vi.restoreAllMocks());
+
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("does what comes alone at once", () => {
+    work(1, 1);
+    expect(done).toEqual([1]);
+  });
+
+  it("does as much as fits into 5 ms of a turn, and the rest in the next ones, in order", async () => {
+    for (let n = 1; n <= 8; n++) work(n, 2);
+    expect(done).toEqual([1, 2, 3]);
+    expect(slices.waiting).toBe(5);
+    await turn();
+    expect(done).toEqual([1, 2, 3, 4, 5, 6]);
+    work(9, 2);
+    await turn();
+    expect(done).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(slices.waiting).toBe(0);
+    await turn();
+    work(10, 1);
+    expect(done.at(-1)).toBe(10);
+  });
+});
