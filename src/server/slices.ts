@@ -43,6 +43,7 @@ export class Slices {
     else {
       this.#waiting = [];
       this.#next = 0;
+      this.#startedAt = null;
     }
   };
 }
