@@ -6,23 +6,26 @@ const AT_ONCE = 8;
  * does not read its answers, and then one after the other. A message gives its place back when its append is asked for.
  */
 export class Allowance {
-  readonly #isCongested: () => boolean;
-  readonly #waiting: (() => void)[] = [];
+  readonly #client: { readonly isCongested: boolean };
+  /** Null until somebody had to wait. */
+  #waiting: (() => void)[] | null = null;
   #busy = 0;
   #isEnded = false;
 
-  /** @param isCongested whether the client is owed more than it may be; when that is over, `wake` is called. */
-  constructor(isCongested: () => boolean) {
-    this.#isCongested = isCongested;
+  /** @param client says whether it is owed more than it may be; when that is over, `wake` is called. */
+  constructor(client: { readonly isCongested: boolean }) {
+    this.#client = client;
   }
 
   /** Takes a place: null when there is one now, else a promise of it. */
   enter(): Promise<void> | null {
-    if (this.#isEnded || (this.#waiting.length === 0 && this.#isFree())) {
+    if (this.#isEnded || (!this.#waiting?.length && this.#isFree())) {
       this.#busy++;
       return null;
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    const waiting = this.#waiting ?? [];
+    this.#waiting = waiting;
+    return new Promise((resolve) => waiting.push(resolve));
   }
 
   /** Gives a place back; whoever waits longest has it, unless the client stopped reading. */
@@ -33,7 +36,7 @@ export class Allowance {
 
   /** Lets one of those who wait go on, when that may be. */
   wake(): void {
-    if (this.#waiting.length === 0 || !this.#isFree()) return;
+    if (!this.#waiting?.length || !this.#isFree()) return;
     this.#busy++;
     this.#waiting.shift()!();
   }
@@ -41,11 +44,13 @@ export class Allowance {
   /** The client is gone: nobody waits any more. */
   end(): void {
     this.#isEnded = true;
-    this.#busy += this.#waiting.length;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    this.#busy += waiting.length;
+    for (const resolve of waiting) resolve();
   }
 
   #isFree(): boolean {
-    return this.#busy < AT_ONCE && !this.#isCongested();
+    return this.#busy < AT_ONCE && !this.#client.isCongested;
   }
 }

@@ -64,7 +64,7 @@ export class Session {
   /** The rooms this connection joined, by full roomId. */
   readonly memberships = new Map<string, Membership>();
   /** The rooms it is being let into, and whether it was taken out of them meanwhile. */
-  readonly entering = new Map<string, { isKicked: boolean }>();
+  entering: Map<string, { isKicked: boolean }> | null = null;
   /** What is done for this client at once. */
   readonly allowance: Allowance;
   /** Whether it counts as a member of the rooms it joined. */
@@ -91,7 +91,7 @@ export class Session {
   /** Set when the server ends: called when nothing is in work any more. */
   #onSettled: (() => void) | null = null;
   /** Called once when nothing is in work. */
-  #onIdle: (() => void)[] = [];
+  #onIdle: (() => void)[] | null = null;
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
 
@@ -112,7 +112,7 @@ export class Session {
     this.#messages = rates?.messages ?? new Bucket(limits.messagesPerSecond, clock);
     this.#bytes = rates?.bytes ?? new Bucket(limits.bytesPerSecond, clock);
     // A request is over soon: for as long as it lasts nothing overtakes what was refused.
-    this.allowance = new Allowance(() => connection.isCongested);
+    this.allowance = new Allowance(connection);
   }
 
   /** Null until the client has said who it is. */
@@ -381,7 +381,9 @@ export class Session {
   /** Resolves when everything that came in is answered, or the session is over. */
   whenIdle(): Promise<void> {
     if (this.#inFlight === 0 || this.#ended) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+    const onIdle = this.#onIdle ?? [];
+    this.#onIdle = onIdle;
+    return new Promise((resolve) => onIdle.push(resolve));
   }
 
   /** Closes the connection with a code of the table. */
@@ -408,7 +410,7 @@ export class Session {
 
   /** Stops reading from a client that has too much under way, and goes on when half of it is done. */
   #press(): void {
-    if (this.#inFlight === 0 && this.#onIdle.length > 0) this.#tellIdle();
+    if (this.#inFlight === 0 && this.#onIdle !== null) this.#tellIdle();
     if (this.#onSettled !== null) {
       if (this.#inFlight === 0) this.#onSettled();
       return;
@@ -425,7 +427,9 @@ export class Session {
   }
 
   #tellIdle(): void {
-    for (const tell of this.#onIdle.splice(0)) tell();
+    const onIdle = this.#onIdle ?? [];
+    this.#onIdle = null;
+    for (const tell of onIdle) tell();
   }
 }
 

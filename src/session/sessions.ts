@@ -139,7 +139,7 @@ export class Sessions implements SessionKeeper {
     for (const session of this.#all) {
       if (session.user?.id !== userId) continue;
       // What let it in may have been asked before it was to go.
-      const entry = session.entering.get(roomId);
+      const entry = session.entering?.get(roomId);
       if (entry !== undefined) entry.isKicked = true;
       if (session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
     }

@@ -84,11 +84,13 @@ async function enterRoom(
 ): Promise<void> {
   const { roomId } = address;
   const entry = { isKicked: false };
+  session.entering ??= new Map();
   session.entering.set(roomId, entry);
   try {
     await enter(session, address, services, entrance, entry);
   } finally {
-    session.entering.delete(roomId);
+    session.entering?.delete(roomId);
+    if (session.entering?.size === 0) session.entering = null;
   }
 }
 
