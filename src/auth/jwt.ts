@@ -47,6 +47,8 @@ export interface TokenVerifierOptions {
   /** When given, `aud` must be or contain this. */
   readonly audience?: string | undefined;
   readonly clock?: Clock;
+  /** Given the way to ask how many tokens are remembered, for a metric. */
+  onKnown?(count: () => number): void;
   /** Told why a token was refused, for the log; the client is never told. Holds nothing of the token. */
   onRefused?(reason: string): void;
 }
@@ -64,6 +66,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const { kind, getKey } = chooseKey(options, clock);
   const algorithms = chooseAlgorithms(kind, options.algorithms);
   const known = new KnownTokens(clock);
+  options.onKnown?.(() => known.count);
 
   return async (token) => {
     const before = known.get(token);
@@ -105,6 +108,11 @@ class KnownTokens {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** How many are remembered. */
+  get count(): number {
+    return this.#tokens.size;
   }
 
   /** Whose token it is, when it need not be checked again. */

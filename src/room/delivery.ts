@@ -275,16 +275,13 @@ export class Delivery implements Source {
 
   /** Whether more may come before this group's readers are given anything. */
   #isGathering(group: LiveGroup): boolean {
-    const gatherMs = Math.max(this.#parts.gatherMs, group.format.gatherMs ?? 0);
-    if (gatherMs === 0) return false;
-    const { seq, rev } = group.flushed;
-    const isLittle = this.head - seq <= FLUSH_EVENTS && this.#gathered <= FLUSH_BYTES;
-    const now = this.#parts.clock.monotonic();
-    if (now < group.dueAt && isLittle && !group.isAwaited) return true;
-    const hasNews =
-      seq !== this.head || rev !== this.#parts.state.rev || this.#signals.length + group.signals.length > 0;
-    if (hasNews) group.dueAt = now + gatherMs;
-    return false;
+    if (group.isAwaited || this.#gatherMs(group) === 0) return false;
+    const isLittle = this.head - group.flushed.seq <= FLUSH_EVENTS && this.#gathered <= FLUSH_BYTES;
+    return isLittle && this.#parts.clock.monotonic() < group.dueAt;
+  }
+
+  #gatherMs({ format }: LiveGroup): number {
+    return Math.max(this.#parts.gatherMs, format.gatherMs ?? 0);
   }
 
   #flushAt(dueAt: number): void {
@@ -308,6 +305,8 @@ export class Delivery implements Source {
     group.isAwaited = false;
     const events = this.head - seq;
     if (events === 0 && rev === state.rev && all.length === 0) return;
+    const gatherMs = this.#gatherMs(group);
+    if (gatherMs > 0) group.dueAt = this.#parts.clock.monotonic() + gatherMs;
     if (events > 0 && seq + 1 < this.#follower.tailFirst) {
       // What they need is no longer in memory: each goes on from its cursor.
       this.#sendBack(this.#live.clearGroup(group));

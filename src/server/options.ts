@@ -24,7 +24,7 @@ export interface ServerOptions {
   /** `memory:` or a bus of your own. Default: `memory:`. */
   readonly bus?: string | Bus | undefined;
   /** How tokens are checked: with a key, or by a function of your own. */
-  readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused"> | VerifyToken | undefined;
+  readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused" | "onKnown"> | VerifyToken | undefined;
   /** Keys that back ends of the application show, for publishing and notifying over HTTP. Default: none. */
   readonly apiKeys?: readonly string[] | undefined;
   /** The kinds of room. Default: `chat`, `user` and `feed`. Given ones are added; one of the same name replaces. */

@@ -30,6 +30,7 @@ import { createMemoryLog } from "../log/memory.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
+import type { Observer } from "../observe/observer.ts";
 import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock, YamabikoError } from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
@@ -121,7 +122,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
   const namespaces = collectNamespaces(options, ticker === null ? [] : [ticker.namespace]);
   const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
-  const verifyToken = chooseVerifier(options, devSecret, clock, logger);
+  const verifyToken = chooseVerifier(options, devSecret, clock, logger, observer);
   if (verifyToken === null && !letGuestsIn) {
     throw new TypeError(
       "There is no key to check tokens with. Set YAMABIKO_JWT_SECRET, YAMABIKO_JWT_PUBLIC_KEY or YAMABIKO_JWKS_URL (option `auth`), or start with --dev on your own machine.",
@@ -389,12 +390,19 @@ function chooseVerifier(
   devSecret: string | null,
   clock: Clock,
   logger: Logger,
+  observer: Observer,
 ): VerifyToken | null {
   const { auth } = options;
   if (typeof auth === "function") return auth;
-  if (devSecret !== null) return createTokenVerifier({ secret: devSecret, clock });
+  const onKnown = (count: () => number): void => void observer.gauge("tokens_known", count);
+  if (devSecret !== null) return createTokenVerifier({ secret: devSecret, clock, onKnown });
   if (!hasKey(options)) return null;
-  return createTokenVerifier({ ...auth, clock, onRefused: (reason) => logger.info({ reason }, "token refused") });
+  return createTokenVerifier({
+    ...auth,
+    clock,
+    onKnown,
+    onRefused: (reason) => logger.info({ reason }, "token refused"),
+  });
 }
 
 const SQLITE = /^sqlite:(.+)$/;

@@ -9,6 +9,7 @@ describe("work in slices", () => {
     slices.run(() => {
       done.push(n);
       now += costMs;
+      return n;
     });
 
   beforeEach(() => {
@@ -23,22 +24,31 @@ describe("work in slices", () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it("does what comes alone at once", () => {
-    work(1, 1);
+    void work(1, 1);
     expect(done).toEqual([1]);
   });
 
+  it("gives what the work gives, and what it throws", async () => {
+    expect(await work(1, 1)).toBe(1);
+    const failing = slices.run(() => {
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    expect(await work(2, 1)).toBe(2);
+  });
+
   it("does as much as fits into 5 ms of a turn, and the rest in the next ones, in order", async () => {
-    for (let n = 1; n <= 8; n++) work(n, 2);
+    for (let n = 1; n <= 8; n++) void work(n, 2);
     expect(done).toEqual([1, 2, 3]);
     expect(slices.waiting).toBe(5);
     await turn();
     expect(done).toEqual([1, 2, 3, 4, 5, 6]);
-    work(9, 2);
+    void work(9, 2);
     await turn();
     expect(done).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(slices.waiting).toBe(0);
     await turn();
-    work(10, 1);
+    void work(10, 1);
     expect(done.at(-1)).toBe(10);
   });
 });

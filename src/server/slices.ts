@@ -17,11 +17,20 @@ export class Slices {
     return this.#waiting.length - this.#next;
   }
 
-  /** Runs `work`, now or in one of the next turns, in the order of the calls. It must not throw. */
-  run(work: () => void): void {
-    if (this.waiting === 0 && this.#hasTime()) work();
-    else this.#waiting.push(work);
-    this.#schedule();
+  /** Does `work` now or in one of the next turns, in the order of the calls. Settles as it does. */
+  run<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const attempt = (): void => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      if (this.waiting === 0 && this.#hasTime()) attempt();
+      else this.#waiting.push(attempt);
+      this.#schedule();
+    });
   }
 
   #hasTime(): boolean {

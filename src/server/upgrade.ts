@@ -35,6 +35,7 @@ export interface UpgradeParts {
 /** Answers WebSocket handshakes: everything is checked before the 101 (CON-1), and a refusal gives back what it took. */
 export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, socket: Socket, head: Buffer) => void {
   const slices = new Slices();
+  parts.observer.gauge("handshakes_waiting", () => slices.waiting);
   return (request, socket, head) => {
     const path = pathOf(request);
     const isEcho = path !== null && path === parts.echoPath;
@@ -42,7 +43,7 @@ export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, s
     if (!isOurs && parts.isAttached) return;
     const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
     parts.sockets.add(socket, () => refuse(closing()));
-    if (isOurs) slices.run(() => void answer(request, socket, head, isEcho, parts).catch(refuse));
+    if (isOurs) answer(request, socket, head, isEcho, slices, parts).catch(refuse);
     else if (path === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
     else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };
@@ -62,6 +63,7 @@ async function answer(
   socket: Socket,
   head: Buffer,
   isEcho: boolean,
+  slices: Slices,
   parts: UpgradeParts,
 ): Promise<void> {
   if (!isOriginAllowed(request, parts.allowedOrigins)) {
@@ -78,20 +80,20 @@ async function answer(
     const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
     checkRoom(sessions, parts);
     const identity = isEcho ? null : await identify(request, requestUrl(request), parts);
-    // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
-    checkRoom(sessions, parts);
-    if (socket.destroyed) {
-      release();
-      return;
-    }
-    if (isEcho) {
-      const connection = webSocket.echo(request, socket, head);
-      parts.sockets.serve(socket, () => connection?.close(CLOSE_CODES.restart.code, "the server is closing"));
-    } else {
-      webSocket.accept(request, socket, head, identity);
-      // Its session closes it.
-      parts.sockets.serve(socket, () => {});
-    }
+    await slices.run(() => {
+      // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
+      checkRoom(sessions, parts);
+      if (socket.destroyed) {
+        release();
+      } else if (isEcho) {
+        const connection = webSocket.echo(request, socket, head);
+        parts.sockets.serve(socket, () => connection?.close(CLOSE_CODES.restart.code, "the server is closing"));
+      } else {
+        webSocket.accept(request, socket, head, identity);
+        // Its session closes it.
+        parts.sockets.serve(socket, () => {});
+      }
+    });
   } catch (error) {
     release();
     throw error;

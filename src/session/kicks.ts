@@ -18,6 +18,11 @@ export class Kicks {
     this.#clock = clock;
   }
 
+  /** How many are remembered. */
+  get count(): number {
+    return this.#until.size;
+  }
+
   add(roomId: string, userId: string): void {
     const key = keyOf(roomId, userId);
     this.#until.delete(key);

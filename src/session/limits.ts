@@ -66,9 +66,18 @@ export class Buckets {
     this.#max = max;
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#buckets.size;
+  }
+
   /** As `Bucket.take`, of the key's own bucket. */
   take(key: string, perSecond: number): number {
-    if (perSecond === 0) return 0;
+    return perSecond === 0 ? 0 : this.of(key, perSecond).take();
+  }
+
+  /** The key's own bucket. */
+  of(key: string, perSecond: number): Bucket {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       bucket = new Bucket(perSecond, this.#clock);
@@ -77,7 +86,7 @@ export class Buckets {
       this.#buckets.delete(key);
     }
     this.#buckets.set(key, bucket);
-    return bucket.take();
+    return bucket;
   }
 
   /** Forgets the full ones. */

@@ -39,6 +39,7 @@ export class Router implements SessionRouter {
   constructor(services: Services) {
     this.services = services;
     this.kicks = new Kicks(services.clock);
+    services.observer.gauge("kicks", () => this.kicks.count);
     this.#userMessages = new Buckets(services.clock);
     this.#roomMessages = new Buckets(services.clock);
     for (const namespace of services.namespaces.values()) {

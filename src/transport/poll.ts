@@ -1,11 +1,4 @@
-import {
-  type Envelope,
-  formatRoomCursor,
-  formatRoomCursors,
-  type Timer,
-  type WireError,
-  YamabikoError,
-} from "../protocol/index.ts";
+import { type Envelope, formatRoomCursor, formatRoomCursors, type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Fanout, Flushable } from "../room/fanout.ts";
 import type { Room } from "../room/room.ts";
 import type { Format } from "../room/sink.ts";
@@ -15,6 +8,7 @@ import { type Caller, closedError, introduce, isKnown, rateKey } from "./caller.
 import { enterRooms } from "./enter-rooms.ts";
 import { pollEvents, pollJson } from "./http-formats.ts";
 import type { ReadRequest } from "./read-request.ts";
+import { refusalIn } from "./refusal.ts";
 import type { RequestParts } from "./send.ts";
 
 /** An answer with this much of rooms in it is given, whatever else there is, bytes. */
@@ -147,11 +141,10 @@ class PollConnection implements Connection, Flushable {
   }
 
   /** Where only events are wanted, a refusal is the answer to the whole request. */
-  #hear({ type, payload }: Envelope): void {
-    const said = payload as { success?: boolean; error?: Partial<WireError> } & Partial<WireError>;
-    if (type === "left_room") this.#refusal ??= new YamabikoError("access_denied", "You may not read this room.");
-    else if (type === "error") this.#refusal ??= YamabikoError.fromWire(said);
-    else if (type === "ack" && said.success === false) this.#refusal ??= YamabikoError.fromWire(said.error);
+  #hear(envelope: Envelope): void {
+    if (envelope.type === "left_room") {
+      this.#refusal ??= new YamabikoError("access_denied", "You may not read this room.");
+    } else this.#refusal ??= refusalIn(envelope);
     this.#mark();
   }
 

@@ -1,11 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { GuestTokens } from "../auth/identity.ts";
-import { isoTime, parseJson } from "../codec/json.ts";
-import { splitJsonArray } from "../codec/json-array.ts";
+import { isoTime } from "../codec/json.ts";
 import {
   type Clock,
   type Envelope,
-  ERRORS,
   type Limits,
   messageIdOf,
   toEnvelope,
@@ -16,10 +14,9 @@ import type { Connection } from "../session/connection.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { type Caller, closedError, introduce, rateKey } from "./caller.ts";
 import { pollJson } from "./http-formats.ts";
+import { answerWith, readMessages, type SendAnswer } from "./read-messages.ts";
+import { refusalIn } from "./refusal.ts";
 import type { RequestRates } from "./request-rates.ts";
-
-/** The most messages in one request. */
-const MAX_MESSAGES = 1_000;
 
 /** What the transports over HTTP stand on. */
 export interface RequestParts {
@@ -30,25 +27,19 @@ export interface RequestParts {
   readonly clock: Clock;
 }
 
-/** What a request is answered with. */
-export interface SendAnswer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly retryAfterMs?: number | undefined;
-}
-
 /**
  * POST: one envelope or an array of them, each answered by its ack, in order (HTTP-3, HTTP-4). Needs no joined room.
  * @throws {YamabikoError} when nothing of it was done.
  */
 export async function sendMessages(body: Uint8Array, caller: Caller, parts: RequestParts): Promise<SendAnswer> {
-  const { isArray, values } = readMessages(body, parts.limits);
+  const { isArray, messages } = readMessages(body, parts.limits);
   const connection = new SendConnection(parts.clock);
   const session = parts.sessions.open(connection, { rates: parts.rates.of(rateKey(caller)) });
   try {
     introduce(session, caller, parts.guests);
     if (connection.closed !== null) throw connection.refusal ?? connection.closed;
-    for (const { value, bytes } of values) {
+    for (const { value: given, bytes } of messages) {
+      const value = named(given);
       // Whose answer it is can be told only when the first of two with the same messageId has been answered.
       if (connection.awaits(value)) await session.whenIdle();
       const refusal = connection.expect(value);
@@ -58,44 +49,7 @@ export async function sendMessages(body: Uint8Array, caller: Caller, parts: Requ
   } finally {
     session.end("normal");
   }
-  const answers = connection.answers();
-  if (isArray) return { status: 200, body: answers };
-  const [ack] = answers;
-  const { error } = ack!.payload as { error?: { code: keyof typeof ERRORS; retryAfterMs?: number } };
-  return {
-    status: error === undefined ? 200 : ERRORS[error.code].status,
-    body: ack,
-    retryAfterMs: error?.retryAfterMs,
-  };
-}
-
-interface Received {
-  readonly value: unknown;
-  readonly bytes: number;
-}
-
-function readMessages(body: Uint8Array, limits: Limits): { isArray: boolean; values: Received[] } {
-  const text = decodeText(body);
-  const parts = splitJsonArray(text, MAX_MESSAGES);
-  if (parts?.length === 0) throw new YamabikoError("invalid_message", "There is no message in it.");
-  const values = (parts ?? [text]).map((part) => {
-    const bytes = parts === null ? body.length : Buffer.byteLength(part);
-    if (bytes > limits.messageBytes) {
-      throw new YamabikoError("payload_too_large", `A message may have ${limits.messageBytes} bytes.`);
-    }
-    return { value: named(parseJson(part, limits)), bytes };
-  });
-  return { isArray: parts !== null, values };
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decodeText(body: Uint8Array): string {
-  try {
-    return decoder.decode(body);
-  } catch {
-    throw new YamabikoError("invalid_message", "The body is not valid UTF-8.");
-  }
+  return answerWith(connection.answers(), isArray);
 }
 
 /** A message without an id is given one: every message of a request is answered. */
@@ -180,7 +134,7 @@ class SendConnection implements Connection {
       this.#acks[place] = envelope;
       this.#places.delete(envelope.messageId!);
     } else if (envelope.type === "error" && this.#acks.length === 0) {
-      this.refusal = YamabikoError.fromWire(envelope.payload as Parameters<typeof YamabikoError.fromWire>[0]);
+      this.refusal = refusalIn(envelope);
     } else this.#others.push(envelope);
   }
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Observer } from "../observe/observer.ts";
-import { type Envelope, formatCursor, formatRoomCursors, type WireError, YamabikoError } from "../protocol/index.ts";
+import { type Envelope, formatCursor, formatRoomCursors, YamabikoError } from "../protocol/index.ts";
 import { type Format, joinMessages, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
@@ -13,6 +13,7 @@ import { gzippedFormat, sseJson } from "./http-formats.ts";
 import { Outflow } from "./outflow.ts";
 import type { PollParts } from "./poll.ts";
 import type { ReadRequest } from "./read-request.ts";
+import { refusalIn } from "./refusal.ts";
 
 /**
  * After how long a silent stream says something, ms, so that it does at least every 20 s: connections are looked at once a
@@ -220,10 +221,8 @@ class SseConnection implements Connection {
     }
   }
 
-  #hear({ type, payload }: Envelope): void {
-    const said = payload as { success?: boolean; error?: Partial<WireError> } & Partial<WireError>;
-    if (type === "error") this.#refusal ??= YamabikoError.fromWire(said);
-    else if (type === "ack" && said.success === false) this.#refusal ??= YamabikoError.fromWire(said.error);
+  #hear(envelope: Envelope): void {
+    this.#refusal ??= refusalIn(envelope);
   }
 
   ping(): boolean {

@@ -88,6 +88,18 @@ describe("POST /api/rooms/:roomId/events", () => {
     expect((await server.room("feed:news").view()).head).toBe(0);
   });
 
+  it("refuses text that is no UTF-8, rather than publish something else", async () => {
+    server = await startServer();
+    const body = Buffer.concat([
+      Buffer.from('{"type":"x","payload":{"text":"'),
+      Buffer.from([0xff]),
+      Buffer.from('"}}'),
+    ]);
+    const answer = await fetch(server.url + path, { method: "POST", body });
+    expect(answer.status).toBe(400);
+    expect((await server.room("feed:news").view()).head).toBe(0);
+  });
+
   it.each([
     ["an unknown namespace", "/api/rooms/nothing:here/events", 404],
     ["a bad room", "/api/rooms/feed:../events", 400],

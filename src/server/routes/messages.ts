@@ -10,6 +10,7 @@ import { sendMessages } from "../../transport/send.ts";
 import { type SseParts, type SseRequest, serveSse } from "../../transport/sse.ts";
 import { readBytes } from "../body.ts";
 import { type CredentialParts, callerOf } from "../credentials.ts";
+import { isKnownTag } from "../etag.ts";
 import type { IpLimits } from "../ip-limits.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
 
@@ -99,24 +100,14 @@ async function answerPoll(route: RouteRequest, waits: boolean, parts: MessagePar
   const defaults = { fresh: waits ? 0 : FRESH_EVENTS, most: ANSWER_EVENTS, room: parts.defaultRoom };
   const asked = readQuery(url.searchParams, undefined, defaults, parts.limits);
   const caller = await callerOf(request, url, address, parts);
-  const text = await holding(route, waitMs, parts, async () => {
-    const serving = await parts.serving();
-    checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, leaveOf(route), serving);
-  });
+  const text = await pollRooms(route, asked, waitMs, caller, parts);
   const etag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
   const headers = {
     ETag: etag,
     "Cache-Control": waits ? "no-store" : "private, no-cache",
     Vary: "Authorization, Accept-Encoding, Origin",
   };
-  const isKnown = (request.headers["if-none-match"] ?? "").split(",").some((each) => sameTag(each.trim(), etag));
-  return isKnown ? { status: 304, headers } : { status: 200, text, headers };
-}
-
-/** Whether two tags are of the same answer, however it is encoded (RFC 9110 section 8.8.3.2). */
-function sameTag(one: string, other: string): boolean {
-  return one.replace(/^W\//, "") === other.replace(/^W\//, "");
+  return isKnownTag(request, etag) ? { status: 304, headers } : { status: 200, text, headers };
 }
 
 async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promise<Answer> {
@@ -124,11 +115,7 @@ async function answerClientPoll(route: RouteRequest, parts: MessageParts): Promi
   const waitMs = readWait(url);
   const caller = await callerOf(request, url, address, parts);
   const asked = await clientRequest(route, parts);
-  const text = await holding(route, waitMs, parts, async () => {
-    const serving = await parts.serving();
-    checkPlace(serving, parts);
-    return poll(asked, waitMs, caller, leaveOf(route), serving);
-  });
+  const text = await pollRooms(route, asked, waitMs, caller, parts);
   return { status: 200, text };
 }
 
@@ -153,16 +140,19 @@ function readWait(url: URL): number {
   return text === null ? WAIT_MS : readNumber("timeoutMs", text, 0, MAX_WAIT_MS);
 }
 
-/** A request that may wait holds a place of its address meanwhile. */
-async function holding<T>(
-  { address }: RouteRequest,
+/** One poll. While it may wait it holds a place of its address. */
+async function pollRooms(
+  route: RouteRequest,
+  asked: ReadRequest,
   waitMs: number,
-  { ipLimits }: MessageParts,
-  work: () => Promise<T>,
-): Promise<T> {
-  const release = waitMs === 0 ? () => {} : ipLimits.hold(address);
+  caller: Caller,
+  parts: MessageParts,
+): Promise<Buffer> {
+  const release = waitMs === 0 ? () => {} : parts.ipLimits.hold(route.address);
   try {
-    return await work();
+    const serving = await parts.serving();
+    checkPlace(serving, parts);
+    return await poll(asked, waitMs, caller, leaveOf(route), serving);
   } finally {
     release();
   }

@@ -1,7 +1,5 @@
-import { jsonEventText, parseJson } from "../../codec/json.ts";
-import { splitJsonArray } from "../../codec/json-array.ts";
+import { jsonEventText } from "../../codec/json.ts";
 import {
-  ERRORS,
   formatCursor,
   type JsonObject,
   type Limits,
@@ -18,6 +16,7 @@ import type { Namespace } from "../../session/namespace.ts";
 import { kindOf } from "../../session/room-kind.ts";
 import type { Can } from "../../session/services.ts";
 import { unknownNamespace } from "../../session/unknown.ts";
+import { answerWith, readMessages } from "../../transport/read-messages.ts";
 import { readNumber } from "../../transport/read-request.ts";
 import { readBytes } from "../body.ts";
 import { type CheckBackEnd, type CredentialParts, callerOf } from "../credentials.ts";
@@ -26,8 +25,6 @@ import type { ServerRoom } from "../server-room.ts";
 
 /** How many events a page of history has, unless it is asked for another number. */
 const PAGE_EVENTS = 50;
-/** The most events in one request of a back end. */
-const MAX_EVENTS = 1_000;
 
 export interface RoomParts extends CredentialParts {
   rooms(): Promise<Rooms>;
@@ -116,15 +113,8 @@ function seqIn(room: Room, text: string): number {
 async function publishEvents({ request, params }: RouteRequest, parts: RoomParts): Promise<Answer> {
   parts.checkBackEnd(request);
   const room = parts.room(params.roomId!);
-  const text = (await readBytes(request, parts.limits.requestBytes)).toString();
-  const texts = splitJsonArray(text, MAX_EVENTS);
-  if (texts?.length === 0) throw new YamabikoError("invalid_message", "There is no event in it.");
-  const events = (texts ?? [text]).map((each) => {
-    if (Buffer.byteLength(each) > parts.limits.messageBytes) {
-      throw new YamabikoError("payload_too_large", `An event may have ${parts.limits.messageBytes} bytes.`);
-    }
-    return readEvent(parseJson(each, parts.limits));
-  });
+  const { isArray, messages } = readMessages(await readBytes(request, parts.limits.requestBytes), parts.limits);
+  const events = messages.map(({ value }) => readEvent(value));
   const acks: Ack[] = [];
   let stopped: YamabikoError | null = null;
   for (const event of events) {
@@ -135,13 +125,7 @@ async function publishEvents({ request, params }: RouteRequest, parts: RoomParts
     }
     acks.push(ack);
   }
-  if (texts !== null) return { status: 200, body: acks };
-  const { error } = acks[0]!.payload;
-  return {
-    status: error === undefined ? 200 : ERRORS[error.code].status,
-    body: acks[0],
-    retryAfterMs: error?.retryAfterMs,
-  };
+  return answerWith(acks, isArray);
 }
 
 interface NewEvent {

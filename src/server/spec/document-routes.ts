@@ -1,3 +1,4 @@
+import { isKnownTag } from "../etag.ts";
 import type { Answer, Route } from "../route.ts";
 import { createDocuments } from "./documents.ts";
 import type { SpecParts } from "./openapi.ts";
@@ -11,10 +12,7 @@ export function documentRoutes(parts: SpecParts): Route[] {
     async handle({ request }): Promise<Answer> {
       const { type, text, etag } = documents.find(path)!;
       const headers = { ETag: etag, "Cache-Control": "no-cache" };
-      const known = request.headers["if-none-match"] ?? "";
-      // A proxy that compresses makes the tag a weak one.
-      const isKnown = known.split(",").some((each) => each.trim().replace(/^W\//, "") === etag);
-      return isKnown ? { status: 304, headers } : { status: 200, text, type, headers };
+      return isKnownTag(request, etag) ? { status: 304, headers } : { status: 200, text, type, headers };
     },
   }));
 }
