@@ -22,7 +22,7 @@ export interface Log {
    *
    * @param sender the authenticated user, or null for the server itself.
    * @param messageId with it, the append is idempotent by (room, sender, messageId) for at least 24 h, also after a
-   *   restart: a repetition changes nothing, is not checked against `expect` or `amend`, and resolves to the first
+   *   restart: a repetition changes nothing, is not checked against `expect`, `fence` or `amend`, and resolves to the first
    *   result with `duplicate: true`.
    */
   append(
@@ -82,6 +82,25 @@ export interface Log {
   /** All marks of that name of a user: roomId → seq. At most `limit` (default 1,000), latest moved first. */
   marksOf(user: string, name: string, limit?: number): Promise<Map<string, number>>;
 
+  /**
+   * Takes the lease of a room, or keeps it. One owner at a time has it: who leads there, and nobody else.
+   * - Nobody has it (it was never taken, was released, or its time is over): `owner` has it now, with a fence higher than
+   *   every one given out before in this room. An owner whose own time is over gets a new fence like anybody.
+   * - `owner` has it: it keeps its fence, and its time starts anew.
+   * - Another has it: nothing changes.
+   *
+   * Durable when resolved, and as atomic as an append: of several who ask at once one gets it. Fences of a room never come
+   * again, also after a restart. Time runs by the log's clock; `expiresInMs` counts from the moment of the decision, so a
+   * caller counts its `ttlMs` from before it asked.
+   *
+   * @param owner whoever asks, unlike anybody else who may ask.
+   * @param ttlMs how long it has it without asking again, ms, more than 0.
+   */
+  lease(roomId: string, owner: string, ttlMs: number): Promise<Lease>;
+
+  /** Gives a lease back before its time is over. Changes nothing unless `owner` has it with this fence. */
+  endLease(roomId: string, owner: string, fence: number): Promise<void>;
+
   /** Finishes what was accepted, then lets go of files, threads and connections. Later calls fail with `unavailable`. */
   close(): Promise<void>;
 }
@@ -96,6 +115,11 @@ export interface NewEvent {
 export interface AppendOptions {
   /** Append only when the head is this seq; `conflict` otherwise. */
   readonly expect?: number | undefined;
+  /**
+   * Append only when no lease of the room was given out after the one with this fence; `conflict` otherwise. It is what makes
+   * a leader harmless that was asleep while another took over. Whether its time is over is not looked at.
+   */
+  readonly fence?: number | undefined;
   /**
    * In the same commit, replace the payloads of earlier events, all or none: `conflict` when one of them is not there or is
    * not its `expectData`, or when two name the same seq. The first is the one the new event is about (`LogEvent.amends`).
@@ -158,6 +182,15 @@ export interface Snapshot {
   readonly epoch: string;
   readonly seq: number;
   readonly data: string;
+}
+
+/** Who has the lease of a room, after `lease` was asked. */
+export interface Lease {
+  readonly holder: string;
+  /** Higher than the fence of every earlier lease of the room; the first is 1 or higher. */
+  readonly fence: number;
+  /** How long the holder has it from the decision on, unless it asks again, ms. */
+  readonly expiresInMs: number;
 }
 
 /** How long a messageId is remembered at least, ms. */

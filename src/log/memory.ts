@@ -6,6 +6,7 @@ import {
   type AppendResult,
   DEDUPLICATION_MS,
   DEFAULT_READ_BYTES,
+  type Lease,
   type Log,
   type LogEvent,
   type LogPage,
@@ -14,7 +15,7 @@ import {
   type RoomHead,
   type Snapshot,
 } from "./log.ts";
-import { amendedMoved, headMoved, logClosed } from "./refusals.ts";
+import { amendedMoved, fenceOver, headMoved, logClosed } from "./refusals.ts";
 
 export interface MemoryLogOptions {
   /** Where timestamps and ages come from. Default: the system's clock. */
@@ -55,6 +56,15 @@ interface MemoryRoom {
   /** By messageKey, oldest first. */
   readonly remembered: Map<string, Remembered>;
   snapshots: { seq: number; data: string }[];
+  lease: HeldLease;
+}
+
+/** The newest lease of a room; fence 0 when there was none. */
+interface HeldLease {
+  readonly fence: number;
+  readonly holder: string | null;
+  /** By the monotonic clock, ms. */
+  readonly expiresAt: number;
 }
 
 interface Mark {
@@ -94,6 +104,7 @@ class MemoryLog implements Log {
     if (before !== undefined) return { epoch: room.epoch, duplicate: true, ...before };
 
     if (options?.expect !== undefined && options.expect !== room.head) throw headMoved();
+    if (options?.fence !== undefined && options.fence !== room.lease.fence) throw fenceOver();
     const amend = options?.amend ?? [];
     if (amend.length > 0) amendAll(room, amend);
     const seq = room.head + 1;
@@ -227,6 +238,21 @@ class MemoryLog implements Log {
     return new Map(found.slice(0, limit).map(({ roomId, mark }) => [roomId, mark.seq]));
   }
 
+  async lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {
+    const room = this.#room(roomId);
+    const now = this.#clock.monotonic();
+    const { fence, holder, expiresAt } = room.lease;
+    const isHeld = holder !== null && expiresAt > now;
+    if (isHeld && holder !== owner) return { holder, fence, expiresInMs: expiresAt - now };
+    room.lease = { fence: isHeld ? fence : fence + 1, holder: owner, expiresAt: now + ttlMs };
+    return { holder: owner, fence: room.lease.fence, expiresInMs: ttlMs };
+  }
+
+  async endLease(roomId: string, owner: string, fence: number): Promise<void> {
+    const room = this.#room(roomId);
+    if (room.lease.holder === owner && room.lease.fence === fence) room.lease = { fence, holder: null, expiresAt: 0 };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }
@@ -249,6 +275,7 @@ class MemoryLog implements Log {
         offset: 0,
         remembered: new Map(),
         snapshots: [],
+        lease: { fence: 0, holder: null, expiresAt: 0 },
       };
       this.#rooms.set(roomId, room);
     }

@@ -10,6 +10,11 @@ export function amendedMoved(): YamabikoError {
   return new YamabikoError("conflict", "The event to amend is not what it was expected to be.");
 }
 
+/** `conflict`: the fence is not the newest one of the room. */
+export function fenceOver(): YamabikoError {
+  return new YamabikoError("conflict", "Another leads the room now.");
+}
+
 /** `unavailable`: `close()` was called. */
 export function logClosed(): YamabikoError {
   return new YamabikoError("unavailable", "The log is closed.");

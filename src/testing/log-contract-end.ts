@@ -40,6 +40,8 @@ export function endContract(on: LogSubject): void {
         setMark: () => log.setMark(on.room, "read", on.user, 1),
         marks: () => log.marks(on.room, "read"),
         marksOf: () => log.marksOf(on.user, "read"),
+        lease: () => log.lease(on.room, "node", 1_000),
+        endLease: () => log.endLease(on.room, "node", 1),
       };
       for (const state of ["closing", "closed"]) {
         for (const [method, call] of Object.entries(calls)) {

@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { appendContract } from "./log-contract-append.ts";
 import { endContract } from "./log-contract-end.ts";
 import { keepContract } from "./log-contract-keep.ts";
+import { leaseContract } from "./log-contract-lease.ts";
 import { modelContract } from "./log-model.ts";
 import { type LogHarness, type LogTraits, useLog } from "./log-subject.ts";
 
@@ -16,6 +17,7 @@ export function logContract(name: string, create: () => Promise<LogHarness>, tra
     const subject = useLog(create, traits);
     appendContract(subject);
     keepContract(subject);
+    leaseContract(subject);
     endContract(subject);
     modelContract(subject);
   });

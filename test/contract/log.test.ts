@@ -7,8 +7,15 @@ import { sqliteHarness, sqliteTraits } from "./sqlite-harness.ts";
 logContract(
   "memory",
   async () => {
-    const clock = createFakeClock();
-    return { log: createMemoryLog({ clock }), advance: clock.shiftWallClock };
+    const still = createFakeClock();
+    let moved = 0;
+    const clock = { ...still, now: () => still.now() + moved, monotonic: () => still.monotonic() + moved };
+    return {
+      log: createMemoryLog({ clock }),
+      advance(ms: number) {
+        moved += ms;
+      },
+    };
   },
   { durable: false, clock: true },
 );

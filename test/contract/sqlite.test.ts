@@ -13,6 +13,7 @@ import type { Batch } from "../../src/log/sqlite/messages.ts";
 import { Store } from "../../src/log/sqlite/store.ts";
 import { createSqliteLog } from "../../src/log/sqlite.ts";
 import { systemClock } from "../../src/protocol/index.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { spawnCompiled } from "./sqlite-harness.ts";
 
 let directory: string;
@@ -69,6 +70,19 @@ describe("opening", () => {
     });
   });
 
+  it("brings a file of version 1 up to date", async () => {
+    const old = await createSqliteLog({ path });
+    await old.append("chat:a", null, null, said);
+    await old.close();
+    const other = await openOther();
+    other.exec("DROP TABLE leases; PRAGMA user_version = 1");
+    other.close();
+    const log = await createSqliteLog({ path });
+    expect(await log.lease("chat:a", "node", 1_000)).toMatchObject({ fence: 1 });
+    expect(await log.append("chat:a", null, null, said, { fence: 1 })).toMatchObject({ seq: 2 });
+    await log.close();
+  });
+
   it("is refused when the path is no database", async () => {
     await expect(createSqliteLog({ path: directory })).rejects.toMatchObject({
       code: "unavailable",
@@ -112,6 +126,22 @@ describe("opening", () => {
     const other = await openOther();
     expect(other.prepare("SELECT count(*) AS events FROM events").get()).toMatchObject({ events: 1 });
     other.close();
+    await log.close();
+  });
+});
+
+describe("a lease", () => {
+  it("lasts no longer than it was taken for when the system's time goes back", async () => {
+    const clock = createFakeClock();
+    const settings = { path: ":memory:", driver: "auto", synchronous: "full", busyTimeoutMs: 20 } as const;
+    const log = await SqliteLog.open(settings, clock, spawnCompiled);
+    await log.lease("chat:a", "ann", 1_000);
+    clock.shiftWallClock(-3_600_000);
+    expect(await log.lease("chat:a", "bob", 1_000)).toEqual({ holder: "ann", fence: 1, expiresInMs: 1_000 });
+    clock.shiftWallClock(999);
+    expect(await log.lease("chat:a", "bob", 1_000)).toEqual({ holder: "ann", fence: 1, expiresInMs: 1 });
+    clock.shiftWallClock(1);
+    expect(await log.lease("chat:a", "bob", 1_000)).toEqual({ holder: "bob", fence: 2, expiresInMs: 1_000 });
     await log.close();
   });
 });

@@ -1,5 +1,6 @@
 import type { Amendment } from "../log.ts";
 import type { Database, Statement } from "./driver.ts";
+import type { StoredLeases } from "./leases.ts";
 import {
   AMENDED_MOVED,
   APPEND_COLUMNS,
@@ -8,6 +9,7 @@ import {
   type AppendOutcome,
   type Condition,
   DUPLICATE,
+  FENCE_OVER,
   HEAD_MOVED,
 } from "./messages.ts";
 import type { StoredRoom, StoredRooms } from "./rooms.ts";
@@ -24,6 +26,7 @@ export interface FirstAppend {
 /** Appends batches. It must be called inside a transaction. */
 export class Appender {
   readonly #rooms: StoredRooms;
+  readonly #leases: StoredLeases;
   readonly #insert: Statement;
   readonly #insertOnce: Statement;
   readonly #first: Statement;
@@ -32,10 +35,11 @@ export class Appender {
   /** Whether a payload was replaced since this was last set to false. */
   amended = false;
 
-  constructor(database: Database, rooms: StoredRooms) {
+  constructor(database: Database, rooms: StoredRooms, leases: StoredLeases) {
     const insert = `INSERT INTO events (room, seq, at, size, amends, type, sender, message_id, data)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#rooms = rooms;
+    this.#leases = leases;
     this.#insert = database.prepare(insert);
     this.#insertOnce = database.prepare(
       `${insert} ON CONFLICT (room, sender, message_id) WHERE message_id IS NOT NULL DO NOTHING`,
@@ -91,6 +95,7 @@ export class Appender {
       const first = messageId === null ? undefined : this.find(room, sender, messageId);
       if (first !== undefined) return repeat(outcome, index, first);
       if (condition.expect !== undefined && condition.expect !== room.head) return HEAD_MOVED;
+      if (condition.fence !== undefined && condition.fence !== this.#leases.newestFence(room)) return FENCE_OVER;
       if (!this.#amendAll(room, condition.amend)) return AMENDED_MOVED;
     }
     const seq = room.head + 1;

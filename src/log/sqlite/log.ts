@@ -3,6 +3,7 @@ import {
   type AppendOptions,
   type AppendResult,
   DEFAULT_READ_BYTES,
+  type Lease,
   type Log,
   type LogEvent,
   type LogPage,
@@ -11,7 +12,7 @@ import {
   type RoomHead,
   type Snapshot,
 } from "../log.ts";
-import { amendedMoved, headMoved, logClosed, logUnavailable } from "../refusals.ts";
+import { amendedMoved, fenceOver, headMoved, logClosed, logUnavailable } from "../refusals.ts";
 import { reasonOf } from "./file.ts";
 import {
   AMENDED_MOVED,
@@ -21,6 +22,7 @@ import {
   DUPLICATE,
   EVENT_COLUMNS,
   type EventColumns,
+  FENCE_OVER,
   type FileSettings,
   type FromWorker,
   HEAD_MOVED,
@@ -87,9 +89,9 @@ export class SqliteLog implements Log, ThreadListener {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const batch = this.#forming;
-    const { expect, amend = [] } = options ?? {};
-    if (expect !== undefined || amend.length > 0) {
-      batch.conditions.push({ index: batch.appenders.length, expect, amend });
+    const { expect, fence, amend = [] } = options ?? {};
+    if (expect !== undefined || fence !== undefined || amend.length > 0) {
+      batch.conditions.push({ index: batch.appenders.length, expect, fence, amend });
     }
     batch.appends.push(roomId, sender, messageId, event.type, event.data);
     this.#schedule();
@@ -144,6 +146,14 @@ export class SqliteLog implements Log, ThreadListener {
 
   marksOf(user: string, name: string, limit = 1_000): Promise<Map<string, number>> {
     return this.#ask({ kind: "marksOf", user, name, limit });
+  }
+
+  lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {
+    return this.#request({ kind: "lease", roomId, owner, ttlMs });
+  }
+
+  endLease(roomId: string, owner: string, fence: number): Promise<void> {
+    return this.#request({ kind: "release", roomId, owner, fence });
   }
 
   close(): Promise<void> {
@@ -290,6 +300,7 @@ function settle(batch: OpenBatch, { appended, answers }: BatchOutcome): void {
     const code = codes[index]!;
     if (code === HEAD_MOVED) waiting.reject(headMoved());
     else if (code === AMENDED_MOVED) waiting.reject(amendedMoved());
+    else if (code === FENCE_OVER) waiting.reject(fenceOver());
     else {
       waiting.resolve({
         epoch: epochs[index]!,

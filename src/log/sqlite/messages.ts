@@ -21,6 +21,7 @@ export interface Condition {
   /** Which append of the batch. */
   readonly index: number;
   readonly expect: number | undefined;
+  readonly fence: number | undefined;
   readonly amend: readonly Amendment[];
 }
 
@@ -28,10 +29,11 @@ export const APPENDED = 0;
 export const DUPLICATE = 1;
 export const HEAD_MOVED = 2;
 export const AMENDED_MOVED = 3;
+export const FENCE_OVER = 4;
 
 /** What became of the appends of a batch, by position. */
 export interface AppendOutcome {
-  /** One of `APPENDED`, `DUPLICATE`, `HEAD_MOVED`, `AMENDED_MOVED`. */
+  /** One of `APPENDED`, `DUPLICATE`, `HEAD_MOVED`, `AMENDED_MOVED`, `FENCE_OVER`. */
   readonly codes: Uint8Array;
   readonly seqs: Float64Array;
   readonly timestamps: Float64Array;
@@ -49,7 +51,9 @@ export type WriteRequest =
       readonly name: string;
       readonly user: string;
       readonly seq: number;
-    };
+    }
+  | { readonly kind: "lease"; readonly roomId: string; readonly owner: string; readonly ttlMs: number }
+  | { readonly kind: "release"; readonly roomId: string; readonly owner: string; readonly fence: number };
 
 export type ReadRequest =
   | {

@@ -2,7 +2,7 @@ import { YamabikoError } from "../../protocol/index.ts";
 import type { Database } from "./driver.ts";
 
 /** What `PRAGMA user_version` says of a file written by this code. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * The steps from each version to the next; step 0 makes an empty file into version 1.
@@ -13,6 +13,7 @@ export const SCHEMA_VERSION = 1;
  * - `rooms` is written when a room is made and when it is trimmed, not when it is appended to: the head is the highest
  *   seq in `events`, or `head_floor` when that is higher. `bytes` counts the payload of the kept events up to
  *   `head_floor`, and `floor_at` is the newest timestamp up to there.
+ * - `leases` has the newest lease of every room that ever had one; `holder` is null when it was given back.
  */
 const STEPS: readonly string[] = [
   `
@@ -56,6 +57,15 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (room, name, user)
   ) WITHOUT ROWID;
   CREATE INDEX marks_user ON marks (user, name, moved);
+  `,
+  `
+  CREATE TABLE leases (
+    room INTEGER PRIMARY KEY,
+    fence INTEGER NOT NULL,
+    holder TEXT,
+    ttl INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  );
   `,
 ];
 

@@ -1,6 +1,7 @@
 import type { AppendResult, RoomHead, Snapshot } from "../log.ts";
 import { Appender, SERVER } from "./appends.ts";
 import type { Database, SqlRow, Statement } from "./driver.ts";
+import { StoredLeases } from "./leases.ts";
 import type { Batch, BatchOutcome, EventColumns, PageColumns, ReadRequest, WriteRequest } from "./messages.ts";
 import { type StoredRoom, StoredRooms } from "./rooms.ts";
 import { Trimmer } from "./trims.ts";
@@ -11,6 +12,7 @@ const SNAPSHOTS_KEPT = 2;
 export class Store {
   readonly #database: Database;
   readonly #rooms: StoredRooms;
+  readonly #leases: StoredLeases;
   readonly #appender: Appender;
   readonly #trimmer: Trimmer;
   readonly #forward: Statement;
@@ -30,7 +32,8 @@ export class Store {
     const columns = "seq, at, amends, type, sender, message_id, data";
     this.#database = database;
     this.#rooms = new StoredRooms(database);
-    this.#appender = new Appender(database, this.#rooms);
+    this.#leases = new StoredLeases(database);
+    this.#appender = new Appender(database, this.#rooms, this.#leases);
     this.#trimmer = new Trimmer(database, this.#rooms);
     this.#forward = database.prepare(
       `SELECT size, ${columns} FROM events WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?`,
@@ -153,6 +156,10 @@ export class Store {
         this.#setMark.run(id, request.name, request.user, request.seq, this.#moved);
         return { seq: request.seq, moved: true };
       }
+      case "lease":
+        return this.#leases.lease(this.#rooms.get(request.roomId), request.owner, request.ttlMs, now);
+      case "release":
+        return this.#leases.release(this.#rooms.get(request.roomId), request.owner, request.fence);
     }
   }
 
