@@ -1,6 +1,7 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import { type Clock, systemClock, YamabikoError } from "../protocol/index.ts";
+import { HmacTokens } from "./hmac.ts";
 import type { Identity, VerifyToken } from "./identity.ts";
 
 /** The largest token that is looked at, bytes. */
@@ -63,8 +64,9 @@ export interface TokenVerifierOptions {
  */
 export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken {
   const clock = options.clock ?? systemClock;
-  const { kind, getKey } = chooseKey(options, clock);
+  const { kind, getKey, secret } = chooseKey(options, clock);
   const algorithms = chooseAlgorithms(kind, options.algorithms);
+  const hmacTokens = secret === undefined ? null : new HmacTokens(secret, algorithms);
   const known = new KnownTokens(clock);
   options.onKnown?.(() => known.count);
 
@@ -75,15 +77,16 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
       options.onRefused?.("size");
       throw refusal();
     }
+    const rules = {
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(clock.now()),
+      requiredClaims: ["exp", "sub"],
+      ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
+      ...(options.audience === undefined ? {} : { audience: options.audience }),
+    };
     try {
-      const { payload } = await jwtVerify(token, getKey, {
-        algorithms,
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: new Date(clock.now()),
-        requiredClaims: ["exp", "sub"],
-        ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
-        ...(options.audience === undefined ? {} : { audience: options.audience }),
-      });
+      const payload =
+        hmacTokens?.claims(token, rules) ?? (await jwtVerify(token, getKey, { algorithms, ...rules })).payload;
       const identity = toIdentity(payload);
       known.add(token, identity);
       return identity;
@@ -210,6 +213,8 @@ function messageOf(error: unknown): string {
 interface ChosenKey {
   readonly kind: keyof typeof KINDS;
   readonly getKey: JWTVerifyGetKey;
+  /** The secret itself, where it is one. */
+  readonly secret?: KeyObject;
 }
 
 function chooseKey(options: TokenVerifierOptions, clock: Clock): ChosenKey {
@@ -223,9 +228,8 @@ function chooseKey(options: TokenVerifierOptions, clock: Clock): ChosenKey {
     );
   }
   if (secret !== undefined) {
-    // As a key object it is imported once and not for each token.
     const key = createSecretKey(secretKey(secret));
-    return { kind: "secret", getKey: async () => key };
+    return { kind: "secret", getKey: async () => key, secret: key };
   }
   if (publicKey !== undefined) {
     const key = readPublicKey(publicKey);
