@@ -1,4 +1,4 @@
-import type { Envelope } from "../protocol/index.ts";
+import type { Envelope, Json } from "../protocol/index.ts";
 
 /**
  * The bus seam: the doorbell between nodes.
@@ -33,4 +33,13 @@ export type Notice =
       readonly kind: "signal";
       readonly from: string;
       readonly envelope: Envelope;
+    }
+  | {
+      /** From what a namespace keeps of the room on one node to what it keeps on another. */
+      readonly kind: "note";
+      readonly from: string;
+      /** The id of the node it is for; all others leave it alone. Null for everybody. */
+      readonly to: string | null;
+      readonly name: string;
+      readonly data: Json | Uint8Array;
     };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { RoomKind } from "./kind.ts";
+import type { RoomKind } from "./room.ts";
 import { FakeSink, KIND, LINES, lineFormat, type Node, range, World } from "./world.test-support.ts";
 
 const OTHER = lineFormat("other");

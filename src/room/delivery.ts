@@ -1,7 +1,15 @@
 import { isoTime } from "../codec/json.ts";
 import type { LogEvent } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
-import { CLOSE, type Clock, type Cursor, type Envelope, formatCursor, type Timer } from "../protocol/index.ts";
+import {
+  CLOSE,
+  type Clock,
+  type Cursor,
+  type Envelope,
+  formatCursor,
+  type JsonObject,
+  type Timer,
+} from "../protocol/index.ts";
 import type { Fanout } from "./fanout.ts";
 import type { Follower } from "./follower.ts";
 import { type LiveGroup, LiveReaders } from "./live-readers.ts";
@@ -50,8 +58,8 @@ export class Delivery implements Source {
   #gathered = 0;
   #isMarked = false;
   #isClosed = false;
-  /** Flushes what is gathered. */
-  #gatherTimer: Timer | null = null;
+  /** Flushes what is gathered, when the first of the groups is due. */
+  #gatherTimer: { readonly timer: Timer; readonly dueAt: number } | null = null;
 
   constructor(parts: DeliveryParts, follower: Follower) {
     this.#parts = parts;
@@ -69,7 +77,7 @@ export class Delivery implements Source {
   }
 
   flushedOf(subscription: Subscription): number {
-    return this.#live.group(subscription.sink.format)!.flushed.seq;
+    return this.#live.groupOf(subscription)!.flushed.seq;
   }
 
   /** How many pushed readers there are. */
@@ -104,9 +112,10 @@ export class Delivery implements Source {
     this.#parts.observer.delivered(page.events.length, bytes.length);
   }
 
-  deliverLost(lost: Lost, cursor: number, sink: Sink): void {
+  deliverLost(lost: Lost, cursor: number, sink: Sink, snapshot?: JsonObject): void {
     const { roomId, clock } = this.#parts;
-    const payload = { roomId, ...lost, cursor: formatCursor(this.epoch, cursor) };
+    const payload: JsonObject = { roomId, ...lost, cursor: formatCursor(this.epoch, cursor) };
+    if (snapshot !== undefined) payload.snapshot = snapshot;
     const envelope = { type: "history_lost", payload, timestamp: isoTime(clock.now()), roomId };
     sink.deliver(oneMessage(sink.format, envelope));
   }
@@ -119,7 +128,7 @@ export class Delivery implements Source {
     const { state } = this.#parts;
     if (this.#flushed === this.head && this.#signals.length === 0) {
       this.#tellState(subscription);
-      const group = this.#live.group(subscription.sink.format);
+      const group = this.#live.groupOf(subscription);
       const isThere =
         group === undefined ||
         group.readers.length === 0 ||
@@ -276,24 +285,27 @@ export class Delivery implements Source {
   /** Whether more may come before this group's readers are given anything. */
   #isGathering(group: LiveGroup): boolean {
     if (group.isAwaited || this.#gatherMs(group) === 0) return false;
-    const isLittle = this.head - group.flushed.seq <= FLUSH_EVENTS && this.#gathered <= FLUSH_BYTES;
+    const waiting = this.head - group.flushed.seq + group.signals.length;
+    const isLittle = waiting <= FLUSH_EVENTS && this.#gathered <= FLUSH_BYTES;
     return isLittle && this.#parts.clock.monotonic() < group.dueAt;
   }
 
-  #gatherMs({ format }: LiveGroup): number {
-    return Math.max(this.#parts.gatherMs, format.gatherMs ?? 0);
+  #gatherMs({ format, gatherMs }: LiveGroup): number {
+    return Math.max(this.#parts.gatherMs, format.gatherMs ?? 0, gatherMs);
   }
 
   #flushAt(dueAt: number): void {
-    if (this.#gatherTimer !== null || this.#isClosed) return;
+    if (this.#isClosed || (this.#gatherTimer !== null && this.#gatherTimer.dueAt <= dueAt)) return;
     const { clock } = this.#parts;
-    this.#gatherTimer = clock.setTimer(
+    this.#gatherTimer?.timer.cancel();
+    const timer = clock.setTimer(
       () => {
         this.#gatherTimer = null;
         this.mark();
       },
       Math.max(0, dueAt - clock.monotonic()),
     );
+    this.#gatherTimer = { timer, dueAt };
   }
 
   /** Everything is encoded before anything is delivered, so that a failure leaves nobody half served. */
@@ -351,7 +363,7 @@ export class Delivery implements Source {
   }
 
   #putBack(subscription: Subscription): void {
-    const { seq, rev } = this.#live.group(subscription.sink.format)!.flushed;
+    const { seq, rev } = this.#live.groupOf(subscription)!.flushed;
     subscription.cursor = seq;
     subscription.epoch = this.epoch;
     subscription.rev = rev;
@@ -360,7 +372,7 @@ export class Delivery implements Source {
   /** Nothing more will come. */
   close(): void {
     this.#isClosed = true;
-    this.#gatherTimer?.cancel();
+    this.#gatherTimer?.timer.cancel();
   }
 }
 

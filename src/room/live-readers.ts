@@ -2,7 +2,9 @@ import type { Envelope } from "../protocol/index.ts";
 import type { Format } from "./sink.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** The live readers of a room, by format: all of one format have the same cursor, their group's `flushed`. */
+/**
+ * The live readers of a room, by format and pace: all of one format and pace have the same cursor, their group's `flushed`.
+ */
 export class LiveReaders {
   readonly #groups = new Map<string, LiveGroup>();
   #count = 0;
@@ -15,18 +17,18 @@ export class LiveReaders {
     return this.#groups.values();
   }
 
-  /** The group of a format, when there was ever one. */
-  group(format: Format): LiveGroup | undefined {
-    return this.#groups.get(format.id);
+  /** The group of readers like this one, when there was ever one. */
+  groupOf(subscription: Subscription): LiveGroup | undefined {
+    return this.#groups.get(keyOf(subscription));
   }
 
   /** @param flushed where it is, and with it a group that has nobody yet. */
   add(subscription: Subscription, flushed: { seq: number; rev: number }): void {
-    const { format } = subscription.sink;
-    let group = this.#groups.get(format.id);
+    const key = keyOf(subscription);
+    let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new LiveGroup(format);
-      this.#groups.set(format.id, group);
+      group = new LiveGroup(subscription.sink.format, subscription.gatherMs);
+      this.#groups.set(key, group);
     }
     if (group.readers.length === 0) group.flushed = flushed;
     subscription.liveIndex = group.readers.length;
@@ -36,7 +38,7 @@ export class LiveReaders {
 
   /** Takes a reader out; the last one of its group takes its place. */
   remove(subscription: Subscription): void {
-    const readers = this.#groups.get(subscription.sink.format.id)!.readers;
+    const readers = this.groupOf(subscription)!.readers;
     const last = readers.pop()!;
     if (last !== subscription) {
       readers[subscription.liveIndex] = last;
@@ -51,7 +53,7 @@ export class LiveReaders {
     return Array.from(this.#groups.values()).flatMap((group) => this.clearGroup(group));
   }
 
-  /** Takes all of one format out, and returns them. */
+  /** Takes all of one group out, and returns them. */
   clearGroup(group: LiveGroup): Subscription[] {
     const readers = group.readers.splice(0);
     for (const subscription of readers) subscription.liveIndex = -1;
@@ -63,6 +65,8 @@ export class LiveReaders {
 /** Live readers that share their buffers. */
 export class LiveGroup {
   readonly format: Format;
+  /** The least time between two deliveries, ms; 0 for every turn. */
+  readonly gatherMs: number;
   /** The newest seq, and the revision of the state, that these readers were given. */
   flushed = { seq: 0, rev: 0 };
   /** What was signalled while their messages are gathered. */
@@ -73,8 +77,9 @@ export class LiveGroup {
   isAwaited = false;
   readonly readers: Subscription[] = [];
 
-  constructor(format: Format) {
+  constructor(format: Format, gatherMs: number) {
     this.format = format;
+    this.gatherMs = gatherMs;
   }
 
   /** Hands one buffer to every reader whose sink takes it; returns the others. */
@@ -89,6 +94,11 @@ export class LiveGroup {
     }
     return stalled ?? NONE;
   }
+}
+
+/** How many paces a client may name is bounded (`PACES`), so groups are too. */
+function keyOf({ sink, gatherMs }: Subscription): string {
+  return gatherMs === 0 ? sink.format.id : `${sink.format.id} ${gatherMs}`;
 }
 
 const NONE: Subscription[] = [];

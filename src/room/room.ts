@@ -1,18 +1,41 @@
 import type { Bus, Notice } from "../bus/bus.ts";
 import { isoTime } from "../codec/json.ts";
-import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead, Snapshot } from "../log/log.ts";
+import type {
+  AppendOptions,
+  AppendResult,
+  Log,
+  LogEvent,
+  NewEvent,
+  Retention,
+  RoomHead,
+  Snapshot,
+} from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Envelope, Json, Limits } from "../protocol/index.ts";
 import { ChangeVoice } from "./changes.ts";
+import type { Companion } from "./companion.ts";
 import { Delivery } from "./delivery.ts";
 import type { Fanout } from "./fanout.ts";
 import { Follower } from "./follower.ts";
-import type { RoomKind } from "./kind.ts";
+import { type Lead, Leading } from "./lead.ts";
 import { Members } from "./members.ts";
 import type { Page, Place } from "./page.ts";
 import type { Sink } from "./sink.ts";
 import { RoomState } from "./state.ts";
+import type { StateFamily } from "./state-family.ts";
 import { Subscription } from "./subscription.ts";
+
+/** What a room must know of its namespace. */
+export interface RoomKind {
+  /** The families of state, by name. */
+  readonly state: Readonly<Record<string, StateFamily>>;
+  /** How much of the log is kept. */
+  readonly retention: Retention;
+  /** How long messages are gathered for live readers, ms. Default: not at all. */
+  readonly gatherMs?: number | undefined;
+  /** Makes what the namespace keeps beside a room while it is open here. Awaited before anybody joins. */
+  readonly open?: ((room: Room) => Companion | Promise<Companion>) | undefined;
+}
 
 /** What a room is made of. */
 export interface RoomParts {
@@ -45,7 +68,11 @@ export class Room {
   readonly #follower: Follower;
   readonly #delivery: Delivery;
   readonly #voice: ChangeVoice;
+  readonly #leading = new Leading();
   readonly #unsubscribe: () => void;
+  #companion: Companion | null = null;
+  /** What happened while the companion was made. */
+  #unheard: ((companion: Companion) => void)[] | null = null;
   /** Unlike that of any other room object, here or on another node: its state starts anew with it. */
   readonly #instance: string;
   #pins = 0;
@@ -64,9 +91,15 @@ export class Room {
     this.members = new Members(this.state, clock);
     this.#voice = new ChangeVoice({ ...parts, state: this.state, members: this.members });
     this.#follower = new Follower(parts, parts.head, {
-      advanced: (event) => this.#delivery.advanced(event),
+      advanced: (event) => {
+        this.#delivery.advanced(event);
+        if (kind.open !== undefined) this.#inform((companion) => companion.advanced(event));
+      },
       dropping: () => void this.#delivery.flush(),
-      jumped: (epochBefore) => this.#delivery.jumped(epochBefore),
+      jumped: (epochBefore) => {
+        this.#delivery.jumped(epochBefore);
+        this.#inform((companion) => companion.jumped());
+      },
     });
     this.#delivery = new Delivery({ ...parts, state: this.#voice, gatherMs: kind.gatherMs ?? 0 }, this.#follower);
     this.#unsubscribe = bus.subscribe(roomId, (notice) => this.hear(notice));
@@ -91,6 +124,23 @@ export class Room {
     return this.#follower.bytes;
   }
 
+  /** What the namespace keeps beside it; null where it keeps nothing, and until `load` is done. */
+  get companion(): Companion | null {
+    return this.#companion;
+  }
+
+  get nodeId(): string {
+    return this.#parts.nodeId;
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  get observer(): Observer {
+    return this.#parts.observer;
+  }
+
   /** How many pushed readers there are. */
   get readers(): number {
     return this.#delivery.readers;
@@ -107,6 +157,7 @@ export class Room {
       this.#delivery.isIdle &&
       this.#follower.isIdle &&
       this.#pins === 0 &&
+      this.#companion?.isBusy !== true &&
       this.members.count === 0 &&
       Object.entries(this.kind.state).every(([family, { kept }]) => kept === true || this.state.size(family) === 0)
     );
@@ -151,6 +202,12 @@ export class Room {
     bus.publish(this.roomId, { kind: "signal", from: nodeId, envelope });
   }
 
+  /** Tells the companions of this room on other nodes, or on one of them, at most once. */
+  tell(name: string, data: Json | Uint8Array, to: string | null): void {
+    const { bus, nodeId } = this.#parts;
+    bus.publish(this.roomId, { kind: "note", from: nodeId, to, name, data });
+  }
+
   /**
    * Sets a value of a family; a kept one durably. Gives false when nothing changed, or the bounds do not allow it.
    * @param defaultLeaseMs how long it stays where the family does not say, ms.
@@ -183,6 +240,11 @@ export class Room {
     return moved;
   }
 
+  /** Leads the room, for as long as no other node does. Returns the way to let go. */
+  lead(run: (lead: Lead) => void): () => void {
+    return this.#leading.lead(run);
+  }
+
   /** The state or the members changed: readers are told at the end of this turn. */
   mark(): void {
     this.#delivery.mark();
@@ -200,16 +262,19 @@ export class Room {
     return this.#follower.locate(after, limit);
   }
 
-  /** A pushed reader from a place on. Nothing is delivered before `pump`. */
-  subscribe(sink: Sink, { epoch, start }: Place): Subscription {
-    const subscription = new Subscription(this.#delivery, sink, { epoch, seq: start, rev: this.state.rev });
+  /**
+   * A pushed reader from a place on. Nothing is delivered before `pump`.
+   * @param gatherMs the least time between two deliveries, ms.
+   */
+  subscribe(sink: Sink, { epoch, start }: Place, gatherMs = 0): Subscription {
+    const subscription = new Subscription(this.#delivery, sink, { epoch, seq: start, rev: this.state.rev }, gatherMs);
     this.#delivery.add(subscription);
     return subscription;
   }
 
   /** A reader goes on from another place. It has been told the state as it is now. */
-  seek(subscription: Subscription, { epoch, start }: Place): void {
-    subscription.seek({ epoch, seq: start, rev: this.state.rev });
+  seek(subscription: Subscription, { epoch, start }: Place, gatherMs?: number): void {
+    subscription.seek({ epoch, seq: start, rev: this.state.rev }, gatherMs);
   }
 
   /** Events of the log after a seq: history for features. */
@@ -271,8 +336,26 @@ export class Room {
   hear(notice: Notice): void {
     if (notice.from === this.#parts.nodeId) return;
     if (notice.kind === "signal") this.#delivery.signal(notice.envelope);
+    else if (notice.kind === "note") this.#hearNote(notice);
     else if (notice.epoch !== this.epoch) void this.refresh().catch(() => {});
     else this.#follower.hear(notice.seq);
+  }
+
+  #hearNote({ to, name, data, from }: Notice & { kind: "note" }): void {
+    if (to === null || to === this.nodeId) this.#inform((companion) => companion.heard(name, data, from));
+  }
+
+  /** Tells the companion; one that is still being made, when it is. */
+  #inform(tell: (companion: Companion) => void): void {
+    if (this.#companion === null) {
+      this.#unheard?.push(tell);
+      return;
+    }
+    try {
+      tell(this.#companion);
+    } catch (error) {
+      this.#parts.observer.failure(`what the namespace keeps of "${this.roomId}"`, error);
+    }
   }
 
   /** What the log said of itself. */
@@ -287,8 +370,19 @@ export class Room {
 
   // ---- upkeep
 
-  /** Loads the kept families. Once, before anybody joins. */
+  /** Loads the kept families, and what the namespace keeps beside the room. Once, before anybody joins. */
   async load(): Promise<void> {
+    await this.#loadKept();
+    if (this.kind.open === undefined) return;
+    this.#unheard = [];
+    this.state.onChange = (change) => this.#inform((companion) => companion.stateChanged(change));
+    this.#companion = await this.kind.open(this);
+    this.#voice.speaksForState = this.#companion.speaksForState;
+    for (const tell of this.#unheard) this.#inform(tell);
+    this.#unheard = null;
+  }
+
+  async #loadKept(): Promise<void> {
     for (const [family, definition] of Object.entries(this.kind.state)) {
       if (definition.kept !== true) continue;
       const marks = await this.#parts.log.marks(this.roomId, family);
@@ -325,6 +419,8 @@ export class Room {
 
   /** Lets go of the bus, of the log, and of whoever waits. */
   close(): void {
+    this.#leading.close();
+    this.#inform((companion) => companion.close());
     this.#unsubscribe();
     this.#follower.close();
     this.#delivery.close();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "../bus/bus.ts";
-import type { RoomKind } from "./kind.ts";
+import type { RoomKind } from "./room.ts";
 import { KIND, type Node, type NodeOptions, ROOM, range, World } from "./world.test-support.ts";
 
 /** A bus that loses everything, whatever it says of itself. */

@@ -3,7 +3,7 @@ import type { Log } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, Timer } from "../protocol/index.ts";
 import { Fanout } from "./fanout.ts";
-import type { RoomKind } from "./kind.ts";
+import type { RoomKind } from "./room.ts";
 import { Room } from "./room.ts";
 
 /** How often leases, graces and retention are looked at, ms. */

@@ -14,6 +14,8 @@ export class RoomState {
   #rev = 0;
   #keys = 0;
   #bytes = 0;
+  /** Told every change that has a revision, in order. */
+  onChange: ((change: Change) => void) | null = null;
 
   constructor(bounds: StateBounds) {
     this.#bounds = bounds;
@@ -80,6 +82,11 @@ export class RoomState {
     }
   }
 
+  /** The values of a family, as changes from nothing. */
+  all(family: string): { key: string; value: Json; last: Json }[] {
+    return Array.from(this.#families.get(family) ?? [], ([key, { value }]) => ({ key, value, last: null }));
+  }
+
   /** How many keys a family has. */
   size(family: string): number {
     return this.#families.get(family)?.size ?? 0;
@@ -125,6 +132,7 @@ export class RoomState {
     this.#rev++;
     this.#ring.push(change);
     if (this.#ring.length >= RING * 2) this.#ring = this.#ring.slice(-RING);
+    this.onChange?.(change);
   }
 }
 

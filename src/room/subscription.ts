@@ -1,4 +1,4 @@
-import type { Cursor } from "../protocol/index.ts";
+import type { Cursor, JsonObject } from "../protocol/index.ts";
 import type { Lost, Page } from "./page.ts";
 import type { Sink } from "./sink.ts";
 
@@ -15,7 +15,7 @@ export interface Source {
   page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page>;
   /** Gives the reader what a page holds. */
   deliverPage(page: Page, sink: Sink): void;
-  deliverLost(lost: Lost, cursor: number, sink: Sink): void;
+  deliverLost(lost: Lost, cursor: number, sink: Sink, snapshot?: JsonObject): void;
   /** The reader has everything: it is live now or after the next flush, or waits for more (`Sink.eventsLeft`). */
   settle(subscription: Subscription): void;
   /** Makes a live reader a cursor again. */
@@ -37,6 +37,8 @@ export interface Source {
  */
 export class Subscription {
   readonly sink: Sink;
+  /** The least time between two deliveries while it is live, ms; 0 for every turn. */
+  gatherMs: number;
   readonly #source: Source;
   /** Where this reader is, while it is not live. */
   cursor: number;
@@ -55,9 +57,10 @@ export class Subscription {
   /** Counts moves, so that a read for an earlier place is not taken for this one. */
   #seeks = 0;
 
-  constructor(source: Source, sink: Sink, start: { epoch: string; seq: number; rev: number }) {
+  constructor(source: Source, sink: Sink, start: { epoch: string; seq: number; rev: number }, gatherMs = 0) {
     this.#source = source;
     this.sink = sink;
+    this.gatherMs = gatherMs;
     this.cursor = start.seq;
     this.epoch = start.epoch;
     this.rev = start.rev;
@@ -74,9 +77,10 @@ export class Subscription {
       : { epoch: this.epoch, seq: this.cursor };
   }
 
-  /** Goes on from another place. */
-  seek(start: { epoch: string; seq: number; rev: number }): void {
+  /** Goes on from another place, at another pace. */
+  seek(start: { epoch: string; seq: number; rev: number }, gatherMs = this.gatherMs): void {
     this.#source.demote(this);
+    this.gatherMs = gatherMs;
     this.#seeks++;
     this.cursor = start.seq;
     this.epoch = start.epoch;
@@ -152,9 +156,12 @@ export class Subscription {
     this.#source.drop(this);
   }
 
-  /** Tells the reader that something it needed is gone (RES-2, RES-3). */
-  tellLost(lost: Lost, cursor: number): void {
-    this.#source.deliverLost(lost, cursor, this.sink);
+  /**
+   * Tells the reader that something it needed is gone (RES-2, RES-3).
+   * @param snapshot what everything up to the cursor amounts to, where that is known.
+   */
+  tellLost(lost: Lost, cursor: number, snapshot?: JsonObject): void {
+    this.#source.deliverLost(lost, cursor, this.sink, snapshot);
   }
 
   #take(page: Page): void {

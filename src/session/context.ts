@@ -1,8 +1,8 @@
 import { type JsonObject, parseRoomId, type RoomAddress } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
-import type { Context, Draft, DraftOptions, Right, RoomView, StateView, User } from "./namespace.ts";
+import type { Context, Draft, DraftOptions, Right, RoomFeature, RoomView, StateView, User } from "./namespace.ts";
 import type { OwnedState } from "./owned-state.ts";
-import { kindOf } from "./room-kind.ts";
+import { featureOf, kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { viewRoom, viewState } from "./view.ts";
@@ -49,6 +49,10 @@ export class HandlerContext implements Context {
   get room(): RoomView {
     this.#view ??= viewRoom(this.#inRoom());
     return this.#view;
+  }
+
+  get feature(): RoomFeature | null {
+    return featureOf(this.#inRoom());
   }
 
   event(type: string, payload: JsonObject, options: DraftOptions = {}): Draft {

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
 import type { Subscription } from "../room/subscription.ts";
 import type { OwnedState } from "./owned-state.ts";
@@ -7,6 +8,8 @@ export class Membership {
   readonly room: Room;
   readonly subscription: Subscription;
   readonly userId: string;
+  /** What the reader asked for when it joined (`Namespace.joinOptions`). */
+  readonly options: JsonObject;
   /** The state this connection set here. */
   readonly owned: OwnedState;
 
@@ -14,6 +17,7 @@ export class Membership {
 
   /**
    * @param owned what it set already, while it joined.
+   * @param options what it asked for.
    * @param isMember whether the user counts as one who is here.
    */
   constructor(
@@ -21,8 +25,10 @@ export class Membership {
     subscription: Subscription,
     user: { id: string; name: string },
     owned: OwnedState,
+    options: JsonObject,
     isMember: boolean,
   ) {
+    this.options = options;
     this.#isMember = isMember;
     this.owned = owned;
     this.room = room;

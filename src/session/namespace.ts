@@ -1,4 +1,4 @@
-import type { Envelope, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
+import type { Clock, Envelope, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
 
 /**
  * The namespace seam: one kind of room.
@@ -31,6 +31,21 @@ export interface Namespace<
    * larger writes for rooms with many small messages, at the price of that much delay. Default: not at all.
    */
   readonly batchMs?: number;
+  /**
+   * How often a reader is given something at most, per second, where it does not say `maxHz` when it joins: from 0.1 to 60, taken
+   * down to the next of the paces there are (`PACES`). State conflates meanwhile to the newest value per key. Default: at the end of every turn.
+   */
+  readonly maxHz?: number;
+  /**
+   * Further members of `join_room`, and query parameters of reads by HTTP, that this namespace knows: checked before anybody is
+   * let in, and given as `options`. In a query, what looks like a number is one. Default: none; what a client sends is ignored.
+   */
+  readonly joinOptions?: Schema;
+  /**
+   * Makes what the namespace keeps in memory of a room while it is open on this node: one per room and node. Awaited before
+   * anybody joins; a thrown error refuses whoever wanted the room.
+   */
+  open?(room: OpenRoom): RoomFeature | Promise<RoomFeature>;
   /**
    * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
    * A thrown error refuses the join, and that alone: who may read history and send by HTTP, `access` says. It also runs for every poll that goes on in a room (`context.resumed`).
@@ -90,6 +105,115 @@ export interface MessageDefinition<P extends Schema = Schema, A extends Schema =
   handle(context: Context, payload: OutputOf<P>): HandlerResult | Promise<HandlerResult>;
 }
 
+/**
+ * What a namespace keeps of one open room (`Namespace.open`). The room tells it what happens, in order and synchronously; nothing
+ * here may wait unless it returns a promise. What it throws is reported and costs nobody else.
+ */
+export interface RoomFeature {
+  /**
+   * What a reader starts from that comes without a cursor, or whose cursor is too old: it gets `snapshot` in `joined_room`, and the
+   * events after `seq`. Null, or without this method: it starts at the head, or with what is kept.
+   */
+  start?(reader: ReaderContext): RoomStart | null | Promise<RoomStart | null>;
+  /**
+   * Instead of the values of the families: `joined_room.state`. It is what the state is at the revision of this moment; what
+   * changes afterwards is told as ever.
+   */
+  state?(reader: ReaderContext): JsonObject;
+  /** A value of a family was set or removed, here or on another node. */
+  stateChanged?(change: StateChange): void;
+  /** The head moved by this event, appended here or on another node. One that `open` has read may come again: compare `seq`. */
+  advanced?(event: StoredEvent): void;
+  /** The head jumped, or the log is another one: what `advanced` would have told must be read. */
+  jumped?(): void;
+  /** What this room's feature on another node told (`OpenRoom.tell`). */
+  heard?(name: string, data: Json | Uint8Array, from: string): void;
+  /** True keeps the room in memory. Default: false. */
+  readonly isBusy?: boolean;
+  /** The room is let go: ends timers and work. */
+  close?(): void;
+}
+
+/** Where a reader starts, and what it needs to know of what was before. */
+export interface RoomStart {
+  readonly seq: number;
+  readonly snapshot: JsonObject;
+}
+
+/** Somebody who comes to read. */
+export interface ReaderContext {
+  readonly user: User;
+  readonly connectionId: string;
+  /** What it asked for, as `Namespace.joinOptions` gave it; empty where there is none. */
+  readonly options: JsonObject;
+  /** True for a poll or stream that goes on where the last one stopped. */
+  readonly resumed: boolean;
+}
+
+/** A change of one key of a room's state. */
+export interface StateChange {
+  readonly family: string;
+  readonly key: string;
+  /** Null when it was removed. */
+  readonly value: Json;
+  /** What it was before; null when it was not there. */
+  readonly last: Json;
+}
+
+/** A room, as what a namespace keeps of it sees it: no membership, no rights, no sender but the one it names. */
+export interface OpenRoom extends RoomView {
+  readonly nodeId: string;
+  readonly clock: Clock;
+  /** How many pushed readers there are on this node. */
+  readonly readers: number;
+  /**
+   * Appends an event; resolves when it is durable. Appends of one turn commit together, in the order of the calls, so that
+   * conditional ones may follow each other without waiting. Rejects with `conflict` when `expect` is not the head, with `unavailable`.
+   */
+  append(event: AppendedEvent): Promise<AppendedPlace>;
+  /** Sends something to everyone in the room that is neither logged nor kept. */
+  signal(type: string, payload: JsonObject): void;
+  /** A state family, as the server sets it: nobody's leaving removes what it set. */
+  state(family: string): StateView;
+  /** Tells this room's feature on the other nodes, or on one: at most once, in no order. */
+  tell(name: string, data: Json | Uint8Array, to?: string): void;
+  /** Keeps the room in memory. Returns the way to let go, to be called once. */
+  pin(): () => void;
+  /** Reports what went wrong and was nobody's fault. */
+  failure(what: string, error: unknown): void;
+  /**
+   * Only one node leads a room at a time. Calls `run` when this node does, once for each time, never from inside this call; `signal` is
+   * aborted when it must stop, by then or because it let go. Returns the way to let go.
+   */
+  lead(run: (lead: Lead) => void): () => void;
+}
+
+/** The time in which a node leads a room. */
+export interface Lead {
+  /** Higher than that of whoever led before. */
+  readonly fence: number;
+  /** Aborted when this node does not lead any more. */
+  readonly signal: AbortSignal;
+}
+
+/** An event that a namespace itself appends. */
+export interface AppendedEvent {
+  readonly type: string;
+  readonly payload: JsonObject;
+  /** The user on whose behalf it is. Default: null, the server. */
+  readonly sender?: string | null;
+  /** Makes it one event however often it comes (ACK-3). Default: none. */
+  readonly messageId?: string | null;
+  /** Append only when the head is this seq. */
+  readonly expect?: number;
+}
+
+/** What became of it. */
+export interface AppendedPlace extends FoundEvent {
+  /** ms since 1970, by the log. */
+  readonly timestamp: number;
+}
+
 export type HandlerResult = Draft | JsonObject | undefined | void;
 
 /** One family of a room's state: the latest value per key. */
@@ -104,6 +228,11 @@ export interface StateDefinition {
   readonly kept?: boolean;
   /** The payload of the envelope. `value` is null when the key was removed; `last` is what it was then. */
   change(key: string, value: Json, last: Json): JsonObject;
+  /**
+   * Instead of `change`: one payload for all that changed since the reader was last given something, the newest of each key.
+   * For a reader too far behind it is all there is. Null: nothing is told.
+   */
+  changes?(changes: readonly { readonly key: string; readonly value: Json; readonly last: Json }[]): JsonObject | null;
 }
 
 /** What a handler has in hand. */
@@ -117,6 +246,8 @@ export interface Context {
   /** ms since 1970, by the server's clock. */
   readonly now: number;
   readonly room: RoomView;
+  /** What the namespace keeps of the room (`Namespace.open`); null where it keeps nothing. */
+  readonly feature: RoomFeature | null;
   /** Makes the draft of an event. Nothing happens until the handler returns it. */
   event(type: string, payload: JsonObject, options?: DraftOptions): Draft;
   /** Sends something to everyone in the room that is neither logged nor kept. */
@@ -133,14 +264,14 @@ export interface Context {
   visit(roomId: string): Promise<RoomView | null>;
 }
 
-export interface JoinContext {
-  readonly user: User;
+export interface JoinContext extends ReaderContext {
   /**
    * True where nothing is to be told or remembered, only whether it is refused matters: for a poll that goes on where the
    * last one stopped, and for a reader that nobody will know again.
    */
   readonly resumed: boolean;
-  readonly connectionId: string;
+  /** What the namespace keeps of the room; null where it keeps nothing. */
+  readonly feature: RoomFeature | null;
   readonly roomId: string;
   readonly now: number;
   readonly room: RoomView;

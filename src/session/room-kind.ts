@@ -1,5 +1,7 @@
-import type { RoomKind } from "../room/kind.ts";
-import type { Namespace } from "./namespace.ts";
+import type { Room, RoomKind } from "../room/room.ts";
+import { FeatureCompanion } from "./companion.ts";
+import type { Namespace, RoomFeature } from "./namespace.ts";
+import { OpenedRoom } from "./open-room.ts";
 
 const kinds = new WeakMap<Namespace, RoomKind>();
 
@@ -7,8 +9,18 @@ const kinds = new WeakMap<Namespace, RoomKind>();
 export function kindOf(namespace: Namespace): RoomKind {
   let kind = kinds.get(namespace);
   if (kind === undefined) {
-    kind = { state: namespace.state, retention: namespace.retention ?? {}, gatherMs: namespace.batchMs };
+    kind = {
+      state: namespace.state,
+      retention: namespace.retention ?? {},
+      gatherMs: namespace.batchMs,
+      open: namespace.open && (async (room) => new FeatureCompanion(await namespace.open!(new OpenedRoom(room)))),
+    };
     kinds.set(namespace, kind);
   }
   return kind;
+}
+
+/** What the namespace keeps of a room; null where it keeps nothing. */
+export function featureOf({ companion }: Room): RoomFeature | null {
+  return companion instanceof FeatureCompanion ? companion.feature : null;
 }

@@ -126,10 +126,16 @@ export class Sessions implements SessionKeeper {
   /**
    * Goes on reading a room where another request of the same client stopped. Resolves to false for one who was taken out of
    * it since then. Rejects as a join does.
+   * @param members what `join_room` would have besides the cursor.
    */
-  async resume(session: Session, address: RoomAddress, from: RoomCursor): Promise<boolean> {
+  async resume(
+    session: Session,
+    address: RoomAddress,
+    from: RoomCursor,
+    members: Readonly<Record<string, unknown>>,
+  ): Promise<boolean> {
     if (this.#router.kicks.has(address.roomId, session.user!.id)) return false;
-    await resumeRoom(session, address, from, this.#router.services);
+    await resumeRoom(session, address, from, members, this.#router.services);
     return true;
   }
 

@@ -2,31 +2,67 @@ import { eventEnvelope } from "../codec/json.ts";
 import type { LogEvent } from "../log/log.ts";
 import { type Envelope, type Json, YamabikoError } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
-import type { Member, RoomView, StateView, StoredEvent } from "./namespace.ts";
+import type { FoundEvent, Member, RoomSnapshot, RoomView, StateView, StoredEvent } from "./namespace.ts";
 import { OwnedState } from "./owned-state.ts";
 
 /** A room as features see it. */
 export function viewRoom(room: Room): RoomView {
-  return {
-    roomId: room.roomId,
-    get epoch() {
-      return room.epoch;
-    },
-    get head() {
-      return room.head;
-    },
-    read: async (after, limit) => (await room.read(after, limit)).map(viewEvent),
-    readBack: async (before, limit) => (await room.readBack(before, limit)).map(viewEvent),
-    amendments: async (seq, type, limit) => (await room.amendments(seq, type, limit)).map(viewEvent),
-    find: (sender, messageId) => room.find(sender, messageId),
-    snapshot: () => room.snapshot(),
-    putSnapshot: (seq, data) => room.putSnapshot(seq, data),
-    value: (family, key): Json => room.state.get(family, key),
-    members: (): { count: number; users: readonly Member[] } => room.members.list(),
-  };
+  return new ViewedRoom(room);
 }
 
-function viewEvent(event: LogEvent): StoredEvent {
+/** The view of a room that every other view of it begins with. */
+export class ViewedRoom implements RoomView {
+  readonly roomId: string;
+  protected readonly room: Room;
+
+  constructor(room: Room) {
+    this.room = room;
+    this.roomId = room.roomId;
+  }
+
+  get epoch(): string {
+    return this.room.epoch;
+  }
+
+  get head(): number {
+    return this.room.head;
+  }
+
+  async read(after: number, limit: number): Promise<readonly StoredEvent[]> {
+    return (await this.room.read(after, limit)).map(viewEvent);
+  }
+
+  async readBack(before: number, limit: number): Promise<readonly StoredEvent[]> {
+    return (await this.room.readBack(before, limit)).map(viewEvent);
+  }
+
+  async amendments(seq: number, type: string, limit: number): Promise<readonly StoredEvent[]> {
+    return (await this.room.amendments(seq, type, limit)).map(viewEvent);
+  }
+
+  find(sender: string | null, messageId: string): Promise<FoundEvent | null> {
+    return this.room.find(sender, messageId);
+  }
+
+  snapshot(): Promise<RoomSnapshot | null> {
+    return this.room.snapshot();
+  }
+
+  putSnapshot(seq: number, data: string): Promise<void> {
+    return this.room.putSnapshot(seq, data);
+  }
+
+  value(family: string, key: string): Json {
+    return this.room.state.get(family, key);
+  }
+
+  members(): { count: number; users: readonly Member[] } {
+    return this.room.members.list();
+  }
+}
+
+/** An event as features read it. */
+export function viewEvent(event: LogEvent): StoredEvent {
   const { seq, type, sender, timestamp, data } = event;
   return { seq, type, sender, timestamp, data, toEnvelope: (): Envelope => eventEnvelope(event) };
 }

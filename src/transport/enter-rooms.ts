@@ -21,7 +21,7 @@ export async function enterRooms(
       const leave = (reason: string): void =>
         connection.send({ type: "left_room", payload: { roomId, reason }, roomId });
       try {
-        if (await sessions.resume(session, address, from)) return;
+        if (await sessions.resume(session, address, from, request.members)) return;
         if (request.wants === "events") throw new YamabikoError("access_denied", "You were taken out of this room.");
         leave("kicked");
       } catch (error) {

@@ -1,8 +1,16 @@
-import { type Envelope, formatRoomCursor, formatRoomCursors, type Timer, YamabikoError } from "../protocol/index.ts";
+import {
+  type Envelope,
+  formatRoomCursor,
+  formatRoomCursors,
+  type JsonObject,
+  type Timer,
+  YamabikoError,
+} from "../protocol/index.ts";
 import type { Fanout, Flushable } from "../room/fanout.ts";
-import type { Room } from "../room/room.ts";
 import type { Format } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
+import type { Membership } from "../session/membership.ts";
+import { stateFor } from "../session/reader.ts";
 import type { Session } from "../session/session.ts";
 import { type Caller, closedError, introduce, isKnown, rateKey } from "./caller.ts";
 import { enterRooms } from "./enter-rooms.ts";
@@ -225,11 +233,16 @@ class PollConnection implements Connection, Flushable {
   }
 
   /** The rooms whose state is newer than what the cursor named. */
-  #changedRooms(): Room[] {
+  #changedRooms(): Membership[] {
     const known = new Map(this.#request.resumed.map(({ address, from }) => [address.roomId, from.revision]));
-    return Array.from(this.session!.memberships.values(), ({ room }) => room).filter(
-      (room) => room.knownRevision(known.get(room.roomId) ?? null) !== room.state.rev,
+    return Array.from(this.session!.memberships.values()).filter(
+      ({ room }) => room.knownRevision(known.get(room.roomId) ?? null) !== room.state.rev,
     );
+  }
+
+  #stateOf({ room, options }: Membership): JsonObject {
+    const { id, user } = this.session!;
+    return stateFor(room, { user: user!, connectionId: id, options, resumed: true });
   }
 
   #cursor(): string {
@@ -257,8 +270,8 @@ class PollConnection implements Connection, Flushable {
     const rest: Record<string, unknown> = { cursor: this.#lastCursor ?? this.#cursor() };
     if (isEvents && this.#request.state) {
       const changed = this.#changedRooms();
-      rest.state = Object.fromEntries(changed.map((room) => [room.roomId, room.stateSnapshot()]));
-      rest.users = Object.fromEntries(changed.map((room) => [room.roomId, room.users()]));
+      rest.state = Object.fromEntries(changed.map((membership) => [membership.room.roomId, this.#stateOf(membership)]));
+      rest.users = Object.fromEntries(changed.map(({ room }) => [room.roomId, room.users()]));
     }
     const lines = Buffer.concat(this.#lines, this.#bytes);
     // Lines become elements: every line break stands between two messages.

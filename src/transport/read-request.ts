@@ -12,6 +12,8 @@ import {
 export interface ReadRequest {
   /** Rooms to go on with, from where an earlier request stopped. */
   readonly resumed: readonly { readonly address: RoomAddress; readonly from: RoomCursor }[];
+  /** What is wanted of the rooms to go on with, as `join_room` has it besides a cursor. */
+  readonly members: Readonly<Record<string, unknown>>;
   /** Envelopes to be handled as on a WebSocket, `join_room` for each further room. */
   readonly messages: readonly unknown[];
   /** How many events at most; undefined for as many as fit. */
@@ -37,8 +39,20 @@ export interface QueryDefaults {
   readonly room: RoomAddress | null;
 }
 
+/** Query parameters that have a meaning of their own; all others are members of `join_room` (JOIN-6). */
+const OWN_PARAMETERS: ReadonlySet<string> = new Set([
+  "roomId",
+  "after",
+  "limit",
+  "state",
+  "timeoutMs",
+  "token",
+  "access_token",
+  "ticket",
+]);
+
 /**
- * Reads `roomId` (repeatable), `after`, `limit` and `state` of a query.
+ * Reads `roomId` (repeatable), `after`, `limit` and `state` of a query. Other parameters are members of `join_room`.
  * @param lastEventId of an EventSource that comes back; wins over `after`.
  * @throws {YamabikoError} `invalid_message`, `too_many_rooms`.
  */
@@ -58,15 +72,17 @@ export function readQuery(
   const after = lastEventId || query.get("after");
   const cursors = after === null ? new Map<string, RoomCursor>() : readAfter(after, rooms, limits);
   const limit = readLimit(query.get("limit"), limits.joinEvents);
+  const members = readMembers(query);
   const fresh = rooms.filter(({ roomId }) => !cursors.has(roomId));
   return {
     resumed: rooms.flatMap((address) => {
       const from = cursors.get(address.roomId);
       return from === undefined ? [] : [{ address, from }];
     }),
+    members,
     messages: fresh.map(({ roomId }, index) => ({
       type: "join_room",
-      payload: { roomId, limit: limit ?? defaults.fresh },
+      payload: { ...members, roomId, limit: limit ?? defaults.fresh },
       messageId: `join-${index}`,
     })),
     limit: defaults.most === undefined ? undefined : (limit ?? defaults.most),
@@ -102,12 +118,24 @@ export function readBody(body: unknown, limits: Limits): ReadRequest {
   }
   return {
     resumed: Array.from(resumed.values()),
+    members: {},
     messages,
     limit: undefined,
     wants: "envelopes",
     welcome,
     state: false,
   };
+}
+
+/** What looks like a number is one, `true` and `false` are what they say. */
+function readMembers(query: URLSearchParams): Record<string, unknown> {
+  const members: Record<string, unknown> = {};
+  for (const [name, text] of query) {
+    if (OWN_PARAMETERS.has(name) || name === "__proto__") continue;
+    if (text === "true" || text === "false") members[name] = text === "true";
+    else members[name] = /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text;
+  }
+  return members;
 }
 
 /** `after`: the cursor of all rooms, or, for one room, its own cursor or a bare seq. */

@@ -89,6 +89,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
         if (roomId === "") throw new Error("a roomless message has no room");
         return roomOf(roomId);
       },
+      feature: null,
       event: (eventType, payload, draftOptions = {}): Draft => ({
         kind: "draft",
         type: eventType,
@@ -140,6 +141,8 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
         const room = roomOf(roomId);
         const context: JoinContext = {
           resumed: false,
+          options: {},
+          feature: null,
           user,
           connectionId,
           roomId,

@@ -11,30 +11,33 @@ import {
 import type { Lost, Place } from "../../room/page.ts";
 import type { Room } from "../../room/room.ts";
 import { Membership } from "../membership.ts";
+import type { ReaderContext } from "../namespace.ts";
 import { OwnedState } from "../owned-state.ts";
-import { kindOf } from "../room-kind.ts";
+import { readWishes, type Start, startOf, stateFor } from "../reader.ts";
+import { featureOf, kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
 import { unknownNamespace } from "../unknown.ts";
 import { viewRoom, viewState } from "../view.ts";
 
-/** `join_room {roomId, after?, limit?}`: reads a room from a cursor on (JOIN-1 to JOIN-4, RES-1, RES-2). */
+/** `join_room {roomId, after?, limit?, maxHz?, …}`: reads a room from a cursor on (JOIN-1 to JOIN-5, RES-1, RES-2). */
 export async function handleJoinRoom(
   session: Session,
   envelope: Envelope,
   address: RoomAddress,
   services: Services,
 ): Promise<void> {
-  const { after, limit } = readRequest(envelope.payload, services.limits.joinEvents);
+  const { after, limit, members } = readRequest(envelope.payload, services.limits.joinEvents);
   await enterRoom(session, address, services, {
     resumed: !session.isMember,
-    locate: (room, existing) =>
-      existing !== undefined && after === null && limit === null
-        ? goOn(existing, room)
-        : room.locate(after, limit ?? 0),
-    greet(room, place, membership, you) {
-      session.send("joined_room", joinedPayload(room, place, you), room.roomId);
-      if (place.lost !== null) membership.subscription.tellLost(place.lost, place.start);
+    members,
+    async locate(room, existing, reader) {
+      if (existing !== undefined && after === null && limit === null) return goOn(existing, room);
+      return startOf(room, await room.locate(after, limit ?? 0), after !== null, reader);
+    },
+    greet(room, start, membership, reader, you) {
+      session.send("joined_room", joinedPayload(room, start, reader, you), room.roomId);
+      if (start.lost !== null) membership.subscription.tellLost(start.lost, start.start);
       session.ack(envelope.messageId, { roomId: room.roomId });
       session.send("room_users", room.users(), room.roomId);
     },
@@ -44,22 +47,25 @@ export async function handleJoinRoom(
 /**
  * Goes on reading a room where another request of the same client stopped: it is told nothing but what is new since then.
  * Rejects as a join does.
+ * @param members what `join_room` would have besides the cursor.
  */
 export function resumeRoom(
   session: Session,
   address: RoomAddress,
   { cursor, revision }: RoomCursor,
+  members: Readonly<Record<string, unknown>>,
   services: Services,
 ): Promise<void> {
   return enterRoom(session, address, services, {
     resumed: true,
-    locate: (room) => room.locate(cursor, 0),
-    greet(room, place, { subscription }) {
-      if (place.lost !== null) subscription.tellLost(place.lost, place.start);
+    members,
+    locate: async (room, _, reader) => startOf(room, await room.locate(cursor, 0), true, reader),
+    greet(room, start, { subscription }, reader) {
+      if (start.lost !== null) subscription.tellLost(start.lost, start.start, start.snapshot);
       const rev = room.knownRevision(revision);
       if (rev !== null) subscription.rev = rev;
       else {
-        session.send("room_state", { roomId: room.roomId, state: room.stateSnapshot() }, room.roomId);
+        session.send("room_state", { roomId: room.roomId, state: stateFor(room, reader) }, room.roomId);
         session.send("room_users", room.users(), room.roomId);
       }
     },
@@ -70,10 +76,12 @@ export function resumeRoom(
 interface Entrance {
   /** Whether only a refusal by the namespace matters (`JoinContext.resumed`). */
   readonly resumed: boolean;
+  /** What the client wants besides a place: `maxHz`, and what the namespace knows. */
+  readonly members: Readonly<Record<string, unknown>>;
   /** Where reading starts. */
-  locate(room: Room, existing: Membership | undefined): Place | Promise<Place>;
+  locate(room: Room, existing: Membership | undefined, reader: ReaderContext): Start | Promise<Start>;
   /** Tells the client, before anything of the room. Nothing may wait in it. */
-  greet(room: Room, place: Place, membership: Membership, you: JsonObject | undefined): void;
+  greet(room: Room, start: Start, membership: Membership, reader: ReaderContext, you: JsonObject | undefined): void;
 }
 
 async function enterRoom(
@@ -108,6 +116,7 @@ async function enter(
   if (isFull(session, roomId, services)) throw tooManyRooms(services);
   if (!(await services.can(user, address, "read")))
     throw new YamabikoError("access_denied", "You may not read this room.");
+  const { gatherMs, options } = await readWishes(entrance.members, namespace);
 
   const room = await services.rooms.open(roomId, kindOf(namespace));
   const unpin = room.pin();
@@ -115,18 +124,18 @@ async function enter(
   const owned = existing?.owned ?? new OwnedState(room);
   let membership = existing;
   try {
+    const reader: ReaderContext = { user, resumed: entrance.resumed, connectionId: session.id, options };
     const you = await namespace.onJoin?.({
-      user,
-      resumed: entrance.resumed,
-      connectionId: session.id,
+      ...reader,
       roomId,
       now: services.clock.now(),
       room: viewRoom(room),
+      feature: featureOf(room),
       state: (family) => viewState(room, family, owned),
     });
 
     // From here to the reply nothing waits, so that what the reply says is what follows it.
-    const place = await entrance.locate(room, existing);
+    const place = await entrance.locate(room, existing, reader);
     if (session.isEnded) return;
     if (entry.isKicked) throw new YamabikoError("access_denied", "You were taken out of this room.");
     if (session.user !== user)
@@ -134,13 +143,13 @@ async function enter(
     if (membership === undefined) {
       // Other joins of this connection may have come to their end meanwhile.
       if (isFull(session, roomId, services)) throw tooManyRooms(services);
-      const subscription = room.subscribe(session.connection, place);
-      membership = new Membership(room, subscription, user, owned, session.isMember);
+      const subscription = room.subscribe(session.connection, place, gatherMs);
+      membership = new Membership(room, subscription, user, owned, options, session.isMember);
       session.memberships.set(roomId, membership);
     } else {
-      room.seek(membership.subscription, place);
+      room.seek(membership.subscription, place, gatherMs);
     }
-    entrance.greet(room, place, membership, you);
+    entrance.greet(room, place, membership, reader, you);
     membership.subscription.pump();
   } finally {
     unpin();
@@ -167,21 +176,31 @@ function goOn(membership: Membership, room: Room): Place {
   return { epoch: room.epoch, start: room.first - 1, lost, recovered: false };
 }
 
-function joinedPayload(room: Room, place: Place, you: JsonObject | undefined): JsonObject {
+function joinedPayload(
+  room: Room,
+  { epoch, start, recovered, snapshot }: Start,
+  reader: ReaderContext,
+  you: JsonObject | undefined,
+): JsonObject {
   const payload: JsonObject = {
     roomId: room.roomId,
-    epoch: place.epoch,
+    epoch,
     head: room.head,
-    cursor: formatCursor(place.epoch, place.start),
-    recovered: place.recovered,
-    state: room.stateSnapshot(),
+    cursor: formatCursor(epoch, start),
+    recovered,
+    state: stateFor(room, reader),
   };
+  if (snapshot !== undefined) payload.snapshot = snapshot;
   if (you !== undefined) payload.you = you;
   return payload;
 }
 
-function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null; limit: number | null } {
-  const { after, limit } = (typeof payload === "object" && payload !== null ? payload : {}) as Record<string, unknown>;
+function readRequest(
+  payload: unknown,
+  maxLimit: number,
+): { after: Cursor | null; limit: number | null; members: Record<string, unknown> } {
+  const fields = (typeof payload === "object" && payload !== null ? payload : {}) as Record<string, unknown>;
+  const { roomId: _, after, limit, ...members } = fields;
   if (
     limit !== undefined &&
     limit !== null &&
@@ -192,5 +211,6 @@ function readRequest(payload: unknown, maxLimit: number): { after: Cursor | null
   return {
     after: after === undefined || after === null ? null : parseCursor(after),
     limit: typeof limit === "number" ? limit : null,
+    members,
   };
 }

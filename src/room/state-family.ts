@@ -1,15 +1,4 @@
-import type { Retention } from "../log/log.ts";
 import type { Json, JsonObject } from "../protocol/index.ts";
-
-/** What a room must know of its namespace. */
-export interface RoomKind {
-  /** The families of state, by name. */
-  readonly state: Readonly<Record<string, StateFamily>>;
-  /** How much of the log is kept. */
-  readonly retention: Retention;
-  /** How long messages are gathered for live readers, ms. Default: not at all. */
-  readonly gatherMs?: number | undefined;
-}
 
 /** One family of state. */
 export interface StateFamily {
@@ -21,4 +10,14 @@ export interface StateFamily {
   readonly kept?: boolean | undefined;
   /** The payload that tells a change; `value` is null for a removal. */
   change(key: string, value: Json, last: Json): JsonObject;
+  /** Instead of `change`: one payload for all changes of one delivery, the newest of each key; null for nothing. */
+  changes?(changes: readonly KeyChange[]): JsonObject | null;
+}
+
+/** What became of one key of a family. */
+export interface KeyChange {
+  readonly key: string;
+  /** Null when it was removed. */
+  readonly value: Json;
+  readonly last: Json;
 }
