@@ -58,7 +58,7 @@ export interface Log {
   heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>>;
 
   /**
-   * Removes the oldest events until the policy holds. The head stays, and so does the protection against repeated
+   * Removes the oldest events until the policy holds, none after its `upTo`. The head stays, and so does the protection against repeated
    * messageIds. The newest event is kept when only bytes would remove it. Resolves to how many events were removed.
    */
   trim(roomId: string, policy: Retention): Promise<number>;
@@ -176,6 +176,8 @@ export interface Retention {
   readonly maxAgeMs?: number | undefined;
   /** Bytes of payload. */
   readonly maxBytes?: number | undefined;
+  /** Nothing after this seq is removed, whatever else is asked for. */
+  readonly upTo?: number | undefined;
 }
 
 export interface Snapshot {

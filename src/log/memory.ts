@@ -183,14 +183,11 @@ class MemoryLog implements Log {
     const room = this.#room(roomId);
     const now = this.#clock.now();
     const before = room.first;
-    if (policy.maxEvents !== undefined) while (room.head - room.first + 1 > policy.maxEvents) removeFirst(room);
-    if (policy.maxAgeMs !== undefined) {
-      const oldest = now - policy.maxAgeMs;
-      while (room.first <= room.head && entryAt(room, room.first)!.event.timestamp < oldest) removeFirst(room);
-    }
-    if (policy.maxBytes !== undefined) {
-      while (room.bytes > policy.maxBytes && room.first < room.head) removeFirst(room);
-    }
+    const last = Math.min(policy.upTo ?? room.head, room.head);
+    const { maxEvents = Infinity, maxAgeMs = Infinity, maxBytes = Infinity } = policy;
+    while (room.first <= last && room.head - room.first + 1 > maxEvents) removeFirst(room);
+    while (room.first <= last && entryAt(room, room.first)!.event.timestamp < now - maxAgeMs) removeFirst(room);
+    while (room.first <= last && room.first < room.head && room.bytes > maxBytes) removeFirst(room);
     if (room.offset > room.entries.length / 2) {
       room.entries = room.entries.slice(room.offset);
       room.offset = 0;

@@ -191,6 +191,18 @@ export function keepContract(on: LogSubject): void {
       expect(await on.seqs(0, 10)).toEqual([8, 9, 10]);
     });
 
+    it("removes nothing after `upTo`, whatever else is asked for", async () => {
+      await on.fill(10, () => "x".repeat(100));
+      expect(await on.log.trim(on.room, { maxEvents: 3, upTo: 0 })).toBe(0);
+      expect(await on.log.trim(on.room, { maxEvents: 3, upTo: 2 })).toBe(2);
+      expect(await on.log.trim(on.room, { maxEvents: 3, upTo: 1 })).toBe(0);
+      expect(await on.log.trim(on.room, { maxBytes: 1, upTo: 4 })).toBe(2);
+      expect(await on.log.trim(on.room, { upTo: 9 })).toBe(0);
+      expect(await on.seqs(0, 100)).toEqual([5, 6, 7, 8, 9, 10]);
+      expect(await on.log.trim(on.room, { maxEvents: 3, upTo: 1_000 })).toBe(3);
+      expect(await on.seqs(0, 100)).toEqual([8, 9, 10]);
+    });
+
     it("removes everything with `maxEvents: 0`, and the numbers go on", async () => {
       await on.fill(3);
       expect(await on.log.trim(on.room, { maxEvents: 0 })).toBe(3);
@@ -263,6 +275,7 @@ export function keepContract(on: LogSubject): void {
         await on.fill(2);
         on.harness.advance!(1_000);
         expect(await on.log.trim(on.room, { maxAgeMs: 2_000 })).toBe(0);
+        expect(await on.log.trim(on.room, { maxAgeMs: 10, upTo: 0 })).toBe(0);
         expect(await on.log.trim(on.room, { maxAgeMs: 1_999 })).toBe(2);
         expect((await on.log.heads([on.room])).get(on.room)).toMatchObject({ first: 3, head: 4 });
         expect(await on.log.trim(on.room, { maxAgeMs: 10 })).toBe(2);

@@ -90,8 +90,9 @@ class Model {
 
   trim(policy: Retention): number {
     const before = this.kept.length;
-    while (this.kept.length > (policy.maxEvents ?? Infinity)) this.kept.shift();
-    while (this.kept.length > 1 && this.#bytes() > (policy.maxBytes ?? Infinity)) this.kept.shift();
+    const mayGo = (): boolean => this.kept.length > 0 && this.kept[0]!.seq <= (policy.upTo ?? Infinity);
+    while (mayGo() && this.kept.length > (policy.maxEvents ?? Infinity)) this.kept.shift();
+    while (mayGo() && this.kept.length > 1 && this.#bytes() > (policy.maxBytes ?? Infinity)) this.kept.shift();
     return before - this.kept.length;
   }
 
@@ -161,7 +162,10 @@ function steps(durable: boolean): fc.Arbitrary<Step[]> {
       weight: 2,
       arbitrary: fc.record({
         kind: fc.constant("trim"),
-        policy: fc.record({ maxEvents: fc.integer({ min: 0, max: 12 }), maxBytes: bytes }, { requiredKeys: [] }),
+        policy: fc.record(
+          { maxEvents: fc.integer({ min: 0, max: 12 }), maxBytes: bytes, upTo: fc.integer({ min: 0, max: 40 }) },
+          { requiredKeys: [] },
+        ),
       }),
     },
     {

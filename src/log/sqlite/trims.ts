@@ -42,12 +42,13 @@ export class Trimmer {
 
     const byCount = policy.maxEvents === undefined ? 0 : room.head - policy.maxEvents + 1;
     const byAge = policy.maxAgeMs === undefined ? 0 : this.#firstSince(room, now - policy.maxAgeMs);
-    const wanted = Math.min(Math.max(room.first, byCount, byAge), room.head + 1);
+    const limit = Math.max(room.first, Math.min(policy.upTo ?? room.head, room.head) + 1);
+    const wanted = Math.min(Math.max(room.first, byCount, byAge), limit);
     const end = Math.min(wanted, room.first + EVENTS_PER_CALL);
     if (end === room.first && policy.maxBytes === undefined) return { removed: 0, more: false };
 
     const before = { first: room.first, bytes: this.#rooms.countBytes(room) };
-    const { first, bytes, more } = this.#advance(room, end, end === wanted ? policy.maxBytes : undefined);
+    const { first, bytes, more } = this.#advance(room, end, limit, end === wanted ? policy.maxBytes : undefined);
     if (first > before.first) {
       this.#delete.run(room.id, before.first, first, remembersSince);
       this.#hollow.run(room.id, before.first, first);
@@ -59,21 +60,25 @@ export class Trimmer {
     return { removed: first - before.first, more: more || end < wanted };
   }
 
-  /** Where the room would begin without what is before `end` and without what is over `maxBytes`, and what it weighs then. */
+  /**
+   * Where the room would begin without what is before `end` and without what is over `maxBytes`, and what it weighs then.
+   * @param limit where it begins at the latest.
+   */
   #advance(
     room: StoredRoom,
     end: number,
+    limit: number,
     maxBytes: number | undefined,
   ): { first: number; bytes: number; more: boolean } {
     let { first, bytes } = room;
-    const last = maxBytes === undefined ? end : room.first + EVENTS_PER_CALL;
+    const last = maxBytes === undefined ? end : Math.min(limit, room.first + EVENTS_PER_CALL);
     for (const row of this.#sizes.iterate(room.id, room.first, last)) {
       const overweight = maxBytes !== undefined && bytes > maxBytes && first < room.head;
       if (first >= end && !overweight) return { first, bytes, more: false };
       bytes -= (row as { size: number }).size;
       first++;
     }
-    return { first, bytes, more: maxBytes !== undefined && bytes > maxBytes && first < room.head };
+    return { first, bytes, more: maxBytes !== undefined && bytes > maxBytes && first < Math.min(limit, room.head) };
   }
 
   /** The first seq whose timestamp is not before `since`. Timestamps never fall, so halving finds it. */
