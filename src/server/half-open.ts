@@ -17,12 +17,18 @@ export class HalfOpen {
   readonly #clientAddress: ClientAddress;
   readonly #limits: Limits;
   readonly #observer: Observer;
+  /** One listener for all, so that it can be taken away from those that are done. */
+  readonly #handleClose: (this: Socket) => void;
 
   /** @param http a server of our own. */
   constructor(http: Server, clientAddress: ClientAddress, limits: Limits, observer: Observer) {
     this.#clientAddress = clientAddress;
     this.#limits = limits;
     this.#observer = observer;
+    const done = (socket: Socket): void => this.#done(socket);
+    this.#handleClose = function () {
+      done(this);
+    };
     http.on("connection", (socket: Socket) => this.#connected(socket));
     http.on("request", (request: IncomingMessage) => this.#done(request.socket));
     http.on("upgrade", (request: IncomingMessage) => this.#done(request.socket));
@@ -44,13 +50,14 @@ export class HalfOpen {
     }
     this.#waiting.set(socket, address ?? "");
     if (address !== null) this.#perAddress.set(address, count + 1);
-    socket.once("close", () => this.#done(socket));
+    socket.on("close", this.#handleClose);
   }
 
   #done(socket: Socket): void {
     const address = this.#waiting.get(socket);
     if (address === undefined) return;
     this.#waiting.delete(socket);
+    socket.off("close", this.#handleClose);
     const left = (this.#perAddress.get(address) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, left);

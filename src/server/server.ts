@@ -55,7 +55,7 @@ import { roomRoutes } from "./routes/rooms.ts";
 import { ServerRoom } from "./server-room.ts";
 import { documentRoutes } from "./spec/document-routes.ts";
 import { createStatic } from "./static.ts";
-import { createUpgrade, refuseUpgrade } from "./upgrade.ts";
+import { createUpgrade } from "./upgrade.ts";
 import { UpgradedSockets } from "./upgraded-sockets.ts";
 import { VERSION } from "./version.ts";
 
@@ -175,7 +175,6 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       clock,
       observer,
       compression: options.compression ?? false,
-      onBadHandshake: (socket, error) => refuseUpgrade(socket, error, observer),
     });
     isReady = true;
     const rates = new RequestRates(limits, clock);

@@ -75,7 +75,7 @@ async function answer(
     throw new YamabikoError("access_denied", "In development mode the server is reached as localhost only.");
   }
   const release = parts.ipLimits.take(parts.clientAddress.of(request));
-  socket.once("close", release);
+  socket.on("close", release);
   try {
     const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
     checkRoom(sessions, parts);
@@ -87,11 +87,11 @@ async function answer(
         release();
       } else if (isEcho) {
         const connection = webSocket.echo(request, socket, head);
-        parts.sockets.serve(socket, () => connection?.close(CLOSE_CODES.restart.code, "the server is closing"));
+        parts.sockets.serve(socket, () => connection.close(CLOSE_CODES.restart.code, "the server is closing"));
       } else {
         webSocket.accept(request, socket, head, identity);
         // Its session closes it.
-        parts.sockets.serve(socket, () => {});
+        parts.sockets.serve(socket);
       }
     });
   } catch (error) {
@@ -112,7 +112,7 @@ function closing(): YamabikoError {
 }
 
 /** Answers a handshake with an error of the table and its HTTP status, and ends the socket. */
-export function refuseUpgrade(socket: Socket, error: unknown, observer: Observer): void {
+function refuseUpgrade(socket: Socket, error: unknown, observer: Observer): void {
   const typed = toYamabikoError(error);
   if (typed.code === "internal") observer.failure("answering a handshake", typed.cause);
   observer.refused(typed.code);

@@ -8,6 +8,15 @@ export class UpgradedSockets {
   /** With what ends a socket at the server's end; nothing for those that end by themselves. */
   readonly #sockets = new Map<Socket, () => void>();
   #isEmpty: (() => void) | null = null;
+  /** One listener for all: a connection that does nothing should cost nothing. */
+  readonly #handleClose: (this: Socket) => void;
+
+  constructor() {
+    const closed = (socket: Socket): void => this.#closed(socket);
+    this.#handleClose = function () {
+      closed(this);
+    };
+  }
 
   /** How many there are. */
   get count(): number {
@@ -16,17 +25,18 @@ export class UpgradedSockets {
 
   /** A socket asked for an upgrade. Call before anything waits: from the upgrade on nobody else listens for its errors. */
   add(socket: Socket, end: () => void): void {
-    socket.on("error", () => {});
+    socket.on("error", ignore);
     if (socket.closed) return;
     this.#sockets.set(socket, end);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#isEmpty?.();
-    });
+    socket.on("close", this.#handleClose);
   }
 
-  /** The handshake is over: from now on this ends the socket. */
-  serve(socket: Socket, end: () => void): void {
+  #closed(socket: Socket): void {
+    if (this.#sockets.delete(socket) && this.#sockets.size === 0) this.#isEmpty?.();
+  }
+
+  /** The handshake is over: from now on this ends the socket. Default: it ends by itself. */
+  serve(socket: Socket, end = ignore): void {
     if (this.#sockets.has(socket)) this.#sockets.set(socket, end);
   }
 
@@ -49,3 +59,5 @@ export class UpgradedSockets {
     });
   }
 }
+
+function ignore(): void {}

@@ -1,5 +1,5 @@
-/** The opcodes of the frames we make (RFC 6455 section 5.2). */
-export const OPCODE = { text: 0x1, binary: 0x2, ping: 0x9, pong: 0xa } as const;
+/** The opcodes of frames (RFC 6455 section 5.2). */
+export const OPCODE = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const;
 
 /** The length of the header of an unmasked frame, bytes. */
 export function headerBytes(payloadBytes: number): number {
@@ -44,4 +44,18 @@ export function frameText(text: string): Buffer {
   writeHeader(frame, OPCODE.text, length);
   frame.write(text, header, "utf8");
   return frame;
+}
+
+/** The most a close frame may say besides its code, bytes. */
+const REASON_BYTES = 123;
+
+/** A close frame (RFC 6455 section 5.5.1). @param code null for one that says nothing. */
+export function closeFrame(code: number | null, reason: string): Buffer {
+  if (code === null) return frameBytes(Buffer.alloc(0), OPCODE.close);
+  const text = Buffer.from(reason);
+  if (text.length > REASON_BYTES) throw new RangeError("the reason of a close frame is too long");
+  const payload = Buffer.allocUnsafe(2 + text.length);
+  payload.writeUInt16BE(code, 0);
+  payload.set(text, 2);
+  return frameBytes(payload, OPCODE.close);
 }

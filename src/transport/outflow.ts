@@ -8,6 +8,12 @@ const COPY_BYTES = 64 * 1024;
 
 const NOTHING_SEEN = { waiting: 0, taken: 0, queued: 0 };
 
+/** Whose way out it is. */
+export interface OutflowOwner {
+  /** `writable` has become true again after it was seen false. */
+  onWritable(): void;
+}
+
 /**
  * The way out of one socket: collects what is delivered during a turn and writes it once. Holds no more than what was
  * delivered while it was writable, and the answers to what the client itself asked.
@@ -15,7 +21,7 @@ const NOTHING_SEEN = { waiting: 0, taken: 0, queued: 0 };
 export class Outflow implements Flushable {
   readonly #socket: Socket;
   readonly #fanout: Fanout;
-  readonly #onWritable: () => void;
+  readonly #owner: OutflowOwner;
   readonly #limitBytes: number;
   #first: Buffer | null = null;
   #more: Buffer[] | null = null;
@@ -28,13 +34,12 @@ export class Outflow implements Flushable {
   /** What `tookSome` saw when it was last asked. */
   #seen: { readonly waiting: number; readonly taken: number; readonly queued: number } = NOTHING_SEEN;
 
-  /** @param onWritable called when `writable` has become true again after it was seen false. */
-  constructor(socket: Socket, fanout: Fanout, limitBytes: number, onWritable: () => void) {
+  /** @param owner calls `drained` when the socket says so. */
+  constructor(socket: Socket, fanout: Fanout, limitBytes: number, owner: OutflowOwner) {
     this.#socket = socket;
     this.#fanout = fanout;
     this.#limitBytes = limitBytes;
-    this.#onWritable = onWritable;
-    socket.on("drain", this.#drained);
+    this.#owner = owner;
   }
 
   /** What the other side has not taken yet, as far as this process holds it. */
@@ -130,20 +135,20 @@ export class Outflow implements Flushable {
       for (const bytes of more) socket.write(bytes);
       socket.uncork();
     }
-    if (this.#isAwaited && !socket.writableNeedDrain) this.#drained();
+    if (this.#isAwaited && !socket.writableNeedDrain) this.drained();
   }
 
   /** Writes what was collected, and takes nothing more. */
   end(): void {
     this.flush();
     this.#isClosed = true;
-    this.#socket.off("drain", this.#drained);
   }
 
-  readonly #drained = (): void => {
+  /** The socket has taken everything (its event `drain`). */
+  drained(): void {
     if (!this.#isAwaited || this.#isClosed) return;
     this.#isAwaited = false;
     if (this.#newest !== null) this.#mark();
-    this.#onWritable();
-  };
+    this.#owner.onWritable();
+  }
 }

@@ -10,7 +10,7 @@ import { type Caller, closedError, introduce } from "./caller.ts";
 import { GZIP_HEAD } from "./deflate.ts";
 import { enterRooms } from "./enter-rooms.ts";
 import { gzippedFormat, sseJson } from "./http-formats.ts";
-import { Outflow } from "./outflow.ts";
+import { Outflow, type OutflowOwner } from "./outflow.ts";
 import type { PollParts } from "./poll.ts";
 import type { ReadRequest } from "./read-request.ts";
 import { refusalIn } from "./refusal.ts";
@@ -81,7 +81,7 @@ export async function serveSse(
 }
 
 /** A client that listens to a stream. Its bytes go to the socket as they are: the body ends where the connection does. */
-class SseConnection implements Connection {
+class SseConnection implements Connection, OutflowOwner {
   readonly transport = "sse";
   readonly isDuplex = false;
   readonly format: Format;
@@ -124,6 +124,12 @@ class SseConnection implements Connection {
     this.#socket.on("close", this.#closed);
   }
 
+  readonly #drained = (): void => this.#out?.drained();
+
+  onWritable(): void {
+    this.#session?.wake();
+  }
+
   readonly #closed = (): void => {
     this.#isEnded = true;
     this.#out?.end();
@@ -150,7 +156,8 @@ class SseConnection implements Connection {
     response.flushHeaders();
     this.#socket.setNoDelay(true);
     const { fanout, limits } = this.#parts;
-    this.#out = new Outflow(this.#socket, fanout, limits.outboxBytes, () => this.#session?.wake());
+    this.#out = new Outflow(this.#socket, fanout, limits.outboxBytes, this);
+    this.#socket.on("drain", this.#drained);
     if (this.#isGzipped) this.#out.deliver(GZIP_HEAD);
     this.#write(Buffer.from(`retry: ${RETRY_MS}\n\n`));
     for (const { room, subscription } of this.#session!.memberships.values()) {

@@ -1,31 +1,35 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type WebSocket, WebSocketServer } from "ws";
 import type { Identity } from "../auth/identity.ts";
 import type { Codec } from "../codec/codec.ts";
 import { jsonCodec } from "../codec/json.ts";
 import { msgpackCodec } from "../codec/msgpack.ts";
 import type { CloseReason, Observer, TransportName } from "../observe/observer.ts";
 import {
+  CLOSE,
   CLOSE_CODES,
   type Clock,
   type CloseName,
   type Envelope,
   type Limits,
   SUBPROTOCOLS,
-  YamabikoError,
+  type Timer,
 } from "../protocol/index.ts";
 import type { Fanout } from "../room/fanout.ts";
 import { type Format, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { frameBytes, OPCODE } from "./frame.ts";
-import { Outflow } from "./outflow.ts";
+import { closeFrame, frameBytes, OPCODE } from "./frame.ts";
+import { type FrameBounds, type FrameFault, type FrameListener, FrameReader } from "./frame-reader.ts";
+import { answerHandshake, type Handshake } from "./handshake.ts";
+import { Outflow, type OutflowOwner } from "./outflow.ts";
 import { type WebSocketSpeech, webSocketFormat } from "./websocket-formats.ts";
 
-/** How long the other side has to answer a close frame, ms. */
+/** How long the other side has to answer our close frame, ms. */
 const CLOSE_MS = 2_000;
+/** How long it has to take the rest and to hang up, when it closed first or broke a rule, ms. */
+const HANG_UP_MS = 30_000;
 
 export interface WebSocketParts {
   readonly sessions: Sessions;
@@ -35,173 +39,214 @@ export interface WebSocketParts {
   readonly observer: Observer;
   /** Whether permessage-deflate is offered (RFC 7692). */
   readonly compression: boolean;
-  /** Answers a handshake that is none, and ends its socket. */
-  onBadHandshake(socket: Socket, error: YamabikoError): void;
 }
 
-/** WebSocket (RFC 6455): `ws` for the handshake and for reading, our own framing for the way out. */
+/** WebSocket (RFC 6455) over a socket that left HTTP. */
 export class WebSocketTransport {
   readonly #parts: WebSocketParts;
-  readonly #server: WebSocketServer;
+  readonly #plain: FrameBounds;
+  readonly #deflated: FrameBounds;
 
   constructor(parts: WebSocketParts) {
     this.#parts = parts;
-    this.#server = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      // Nothing taken over from one message to the next, in either direction: no connection keeps a window, and one
-      // compressed message serves everybody.
-      perMessageDeflate: parts.compression && { serverNoContextTakeover: true, clientNoContextTakeover: true },
-      maxPayload: parts.limits.messageBytes,
-      autoPong: false,
-      handleProtocols: (offered) => chooseSubprotocol(offered),
-    });
-    // What is wrong with the handshake itself is found by `ws`; it is answered like every other refusal.
-    this.#server.on("wsClientError", (error, socket) => {
-      parts.onBadHandshake(socket as Socket, new YamabikoError("invalid_message", `${error.message}.`));
-    });
+    const { messageBytes } = parts.limits;
+    this.#plain = { messageBytes, deflated: false };
+    this.#deflated = { messageBytes, deflated: true };
   }
 
   /**
    * Answers 101 and serves the client. The caller has checked path, origin, limits and credentials.
+   * @param head what came behind the request.
    * @param identity who the handshake's own credential named; null when there was none.
+   * @throws {YamabikoError} `invalid_message` for a handshake that is none; then nothing was answered.
    */
   accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null): void {
-    this.#upgrade(request, socket, head, (webSocket) => {
-      const connection = new WebSocketConnection(webSocket, socket, this.#parts, speechOf(request, webSocket));
-      const session = this.#parts.sessions.open(connection);
-      connection.serve(session);
-      if (identity !== null) session.identify(identity);
-    });
+    const handshake = answerHandshake(request, this.#parts.compression);
+    const connection = this.#connect("websocket", request, socket, handshake);
+    const session = this.#parts.sessions.open(connection);
+    connection.serve(session);
+    // The answer, and what is said first, leave in one write.
+    connection.begin(handshake.answer, head);
+    if (identity !== null) session.identify(identity);
   }
 
   /**
    * Answers 101 and sends every message back: for conformance suites, through the same parser, limits and writer.
-   * Returns the connection; null when the handshake was none.
+   * @throws {YamabikoError} as `accept`.
    */
-  echo(request: IncomingMessage, socket: Socket, head: Buffer): Connection | null {
-    let connection: WebSocketConnection | null = null;
-    this.#upgrade(request, socket, head, (webSocket) => {
-      connection = new WebSocketConnection(webSocket, socket, this.#parts, speechOf(request, webSocket), "echo");
-      connection.echo();
-    });
+  echo(request: IncomingMessage, socket: Socket, head: Buffer): Connection {
+    const handshake = answerHandshake(request, this.#parts.compression);
+    const connection = this.#connect("echo", request, socket, handshake);
+    this.#parts.observer.connectionOpened("echo");
+    connection.begin(handshake.answer, head);
     return connection;
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, serve: (webSocket: WebSocket) => void): void {
+  #connect(
+    transport: TransportName,
+    request: IncomingMessage,
+    socket: Socket,
+    handshake: Handshake,
+  ): WebSocketConnection {
     socket.setNoDelay(true);
-    this.#server.handleUpgrade(request, socket, head, serve);
+    // A connection that was kept for another request would be ended for its silence.
+    socket.setTimeout(0);
+    const bounds = handshake.deflated ? this.#deflated : this.#plain;
+    return new WebSocketConnection(transport, socket, this.#parts, speechOf(request, handshake), bounds);
   }
 }
 
-function chooseSubprotocol(offered: Set<string>): string | false {
-  for (const name of offered) if (name === SUBPROTOCOLS.json || name === SUBPROTOCOLS.msgpack) return name;
-  return false;
-}
-
 /** How the client of a handshake wants to be spoken to. */
-function speechOf(request: IncomingMessage, webSocket: WebSocket): WebSocketSpeech {
+function speechOf(request: IncomingMessage, { subprotocol, deflated }: Handshake): WebSocketSpeech {
   // Ours are made for the whole window; a message may always come as it is (RFC 7692 section 6).
   const wantsSmaller = request.headers["sec-websocket-extensions"]?.includes("server_max_window_bits") === true;
   return {
-    binary: webSocket.protocol === SUBPROTOCOLS.msgpack,
-    deflated: webSocket.extensions.includes("permessage-deflate") && !wantsSmaller,
+    binary: subprotocol === SUBPROTOCOLS.msgpack,
+    deflated: deflated && !wantsSmaller,
     batched: /[?&]batch=1(&|$)/.test(request.url ?? ""),
   };
 }
 
-class WebSocketConnection implements Connection {
+/** Where a socket's connection is found: one listener of each kind serves all, where each would have its own. */
+const CONNECTION = Symbol("connection");
+
+/** A socket with a connection on it. */
+interface ServedSocket extends Socket {
+  [CONNECTION]?: WebSocketConnection;
+}
+
+function handleData(this: ServedSocket, chunk: Buffer): void {
+  this[CONNECTION]?.handleData(chunk);
+}
+
+function handleDrain(this: ServedSocket): void {
+  this[CONNECTION]?.handleDrain();
+}
+
+function handleEnd(this: ServedSocket): void {
+  this[CONNECTION]?.handleEnd();
+}
+
+function handleClose(this: ServedSocket): void {
+  this[CONNECTION]?.handleClose();
+  this[CONNECTION] = undefined;
+}
+
+/** One client. Without a session it is an echo. */
+class WebSocketConnection implements Connection, FrameListener, OutflowOwner {
   readonly transport: TransportName;
-  readonly isDuplex = true;
   readonly format: Format;
   readonly #codec: Codec;
-  readonly #webSocket: WebSocket;
-  readonly #socket: Socket;
+  readonly #socket: ServedSocket;
   readonly #parts: WebSocketParts;
   readonly #out: Outflow;
+  readonly #in: FrameReader;
   #session: Session | null = null;
   #heardAt: number;
   #bytesRead = 0;
+  #isPaused = false;
   #isPausedBySession = false;
   #isPausedByOutbox = false;
+  /** Why it ends, as far as the other side said. */
+  #reason: CloseReason = "aborted";
+  /** Whether our close frame is on its way. */
   #isClosing = false;
+  #hangUpTimer: Timer | null = null;
 
   constructor(
-    webSocket: WebSocket,
+    transport: TransportName,
     socket: Socket,
     parts: WebSocketParts,
     speech: WebSocketSpeech,
-    transport: TransportName = "websocket",
+    bounds: FrameBounds,
   ) {
     this.transport = transport;
     this.format = webSocketFormat(speech);
     this.#codec = speech.binary ? msgpackCodec : jsonCodec;
-    this.#webSocket = webSocket;
     this.#socket = socket;
     this.#parts = parts;
     this.#heardAt = parts.clock.monotonic();
-    this.#out = new Outflow(socket, parts.fanout, parts.limits.outboxBytes, () => this.#onWritable());
-    // `ws` answers a close frame, and a broken rule, by calling close: what was delivered before must leave before.
-    const close = webSocket.close.bind(webSocket);
-    webSocket.close = (code, reason) => {
-      this.#out.end();
-      close(code, reason);
-    };
+    this.#out = new Outflow(socket, parts.fanout, parts.limits.outboxBytes, this);
+    this.#in = new FrameReader(this, bounds);
+  }
+
+  get isDuplex(): boolean {
+    return true;
   }
 
   serve(session: Session): void {
     this.#session = session;
-    const { limits } = this.#parts;
-    this.#webSocket.on("message", (raw, isBinary) => {
-      const bytes = raw as Buffer;
-      if (isBinary !== this.#codec.binary) {
-        session.close("unsupported_data", isBinary ? "this connection speaks text" : "this connection speaks binary");
-        return;
-      }
-      let value: unknown;
-      try {
-        value = this.#codec.decode(bytes, limits);
-      } catch (error) {
-        session.refuseInput(error, bytes.length);
-        return;
-      }
-      session.receive(value, bytes.length);
-    });
-    this.#webSocket.on("ping", (payload) => {
-      // Answering the newest is enough (RFC 6455 section 5.5.3).
-      if (session.receivePing()) this.#out.deliverNewest(frameBytes(payload, OPCODE.pong));
-    });
-    this.#listen((reason) => session.end(reason));
   }
 
-  echo(): void {
-    const { observer } = this.#parts;
-    observer.connectionOpened("echo");
-    this.#webSocket.on("message", (raw, isBinary) => {
-      const bytes = raw as Buffer;
-      observer.messageReceived(bytes.length);
+  /** Answers the handshake, and reads. */
+  begin(answer: string, head: Buffer): void {
+    const socket = this.#socket;
+    this.#out.deliver(Buffer.from(answer, "latin1"));
+    socket[CONNECTION] = this;
+    if (head.length > 0) socket.unshift(head);
+    socket.on("data", handleData);
+    socket.on("drain", handleDrain);
+    socket.on("end", handleEnd);
+    socket.on("close", handleClose);
+  }
+
+  // ---- in
+
+  handleData(chunk: Buffer): void {
+    this.#in.read(chunk);
+  }
+
+  received(bytes: Buffer, isBinary: boolean): void {
+    const session = this.#session;
+    if (session === null) {
+      this.#parts.observer.messageReceived(bytes.length);
       this.deliver(frameBytes(bytes, isBinary ? OPCODE.binary : OPCODE.text));
-    });
-    // Conformance suites count the answers.
-    this.#webSocket.on("ping", (payload) => this.deliver(frameBytes(payload, OPCODE.pong)));
-    let isOpen = true;
-    this.#listen((reason) => {
-      if (isOpen) observer.connectionClosed("echo", reason);
-      isOpen = false;
-    });
+      return;
+    }
+    if (isBinary !== this.#codec.binary) {
+      session.close("unsupported_data", isBinary ? "this connection speaks text" : "this connection speaks binary");
+      return;
+    }
+    let value: unknown;
+    try {
+      value = this.#codec.decode(bytes, this.#parts.limits);
+    } catch (error) {
+      session.refuseInput(error, bytes.length);
+      return;
+    }
+    session.receive(value, bytes.length);
   }
 
-  #listen(end: (reason: CloseReason) => void): void {
-    let fault: CloseReason | null = null;
-    // The parser found a broken rule; `ws` answers with the right close code by itself.
-    this.#webSocket.on("error", (error) => {
-      const { code } = error as Error & { code?: string };
-      fault = FAULTS[code ?? ""] ?? "aborted";
-    });
-    this.#webSocket.on("close", (code) => {
-      this.#out.end();
-      end(fault ?? reasonOf(code));
-    });
+  pinged(payload: Buffer): void {
+    // Conformance suites count the answers.
+    if (this.#session === null) this.deliver(frameBytes(payload, OPCODE.pong));
+    // Answering the newest is enough (RFC 6455 section 5.5.3).
+    else if (this.#session.receivePing()) this.#out.deliverNewest(frameBytes(payload, OPCODE.pong));
+  }
+
+  closed(code: number | null): void {
+    this.#reason = reasonOf(code);
+    this.#sayGoodbye(code, "", HANG_UP_MS);
+    this.#hangUp();
+  }
+
+  broke(fault: FrameFault): void {
+    this.#reason = fault;
+    this.#sayGoodbye(CLOSE[fault], "", HANG_UP_MS);
+    this.#hangUp();
+  }
+
+  handleEnd(): void {
+    this.#out.end();
+    this.#socket.end();
+  }
+
+  handleClose(): void {
+    this.#hangUpTimer?.cancel();
+    this.#in.stop();
+    this.#out.end();
+    if (this.#session !== null) this.#session.end(this.#reason);
+    else this.#parts.observer.connectionClosed("echo", this.#reason);
   }
 
   get heardAt(): number {
@@ -216,6 +261,8 @@ class WebSocketConnection implements Connection {
     }
     return this.#heardAt;
   }
+
+  // ---- out
 
   get writable(): boolean {
     return this.#out.writable;
@@ -244,24 +291,11 @@ class WebSocketConnection implements Connection {
     return true;
   }
 
-  pauseReading(paused: boolean): void {
-    this.#isPausedBySession = paused;
-    this.#applyPause();
+  handleDrain(): void {
+    this.#out.drained();
   }
 
-  close(code: number, reason: string): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
-    // The answer to the close frame must be read even if nothing else was.
-    this.#isPausedBySession = false;
-    this.#isPausedByOutbox = false;
-    this.#applyPause();
-    this.#webSocket.close(code, reason);
-    const timer = this.#parts.clock.setTimer(() => this.#webSocket.terminate(), CLOSE_MS);
-    this.#webSocket.once("close", () => timer.cancel());
-  }
-
-  #onWritable(): void {
+  onWritable(): void {
     if (this.#isPausedByOutbox) {
       this.#isPausedByOutbox = false;
       this.#applyPause();
@@ -269,31 +303,54 @@ class WebSocketConnection implements Connection {
     this.#session?.wake();
   }
 
+  // ---- the flow
+
+  pauseReading(paused: boolean): void {
+    this.#isPausedBySession = paused;
+    this.#applyPause();
+  }
+
   #applyPause(): void {
     const shouldPause = this.#isPausedBySession || this.#isPausedByOutbox;
-    if (shouldPause === this.#webSocket.isPaused) return;
-    if (shouldPause) this.#webSocket.pause();
-    else this.#webSocket.resume();
+    if (shouldPause === this.#isPaused) return;
+    this.#isPaused = shouldPause;
+    if (shouldPause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  // ---- the end
+
+  close(code: number, reason: string): void {
+    this.#sayGoodbye(code, reason, CLOSE_MS);
+  }
+
+  /**
+   * Sends our close frame behind what was delivered before; nothing leaves after it.
+   * @param waitMs how long the other side may then take to be gone.
+   */
+  #sayGoodbye(code: number | null, reason: string, waitMs: number): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // The other side's close frame, or its end, must be read even if nothing else was.
+    this.#isPausedBySession = false;
+    this.#isPausedByOutbox = false;
+    this.#applyPause();
+    this.#out.deliver(closeFrame(code, reason));
+    this.#out.end();
+    this.#hangUpTimer = this.#parts.clock.setTimer(() => this.#socket.destroy(), waitMs);
+  }
+
+  /** Both sides have said that it is over: the server hangs up first (RFC 6455 section 7.1.1). */
+  #hangUp(): void {
+    this.#socket.end();
   }
 }
 
 const PING = frameBytes(Buffer.alloc(0), OPCODE.ping);
 
-/** What the errors of the parser are in the table of close codes. */
-const FAULTS: Readonly<Record<string, CloseName>> = {
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "too_big",
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: "too_big",
-  WS_ERR_INVALID_UTF8: "invalid_payload",
-  WS_ERR_INVALID_CLOSE_CODE: "protocol_error",
-  WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH: "protocol_error",
-  WS_ERR_EXPECTED_FIN: "protocol_error",
-  WS_ERR_EXPECTED_MASK: "protocol_error",
-  WS_ERR_INVALID_OPCODE: "protocol_error",
-  WS_ERR_UNEXPECTED_RSV_1: "protocol_error",
-  WS_ERR_UNEXPECTED_RSV_2_3: "protocol_error",
-};
-
-function reasonOf(code: number): CloseReason {
+/** What the table calls a code of the other side's; one without a code is done. */
+function reasonOf(code: number | null): CloseReason {
+  if (code === null) return "normal";
   for (const [name, entry] of Object.entries(CLOSE_CODES)) if (entry.code === code) return name as CloseName;
-  return code === 1005 ? "normal" : "aborted";
+  return "aborted";
 }
