@@ -8,6 +8,8 @@ export interface Companion {
   readonly speaksForState: boolean;
   /** True keeps the room in memory. */
   readonly isBusy: boolean;
+  /** Retention removes no event after this seq; undefined for no such bound. */
+  readonly trimmable: number | undefined;
   /** A value was set or removed. */
   stateChanged(change: Change): void;
   /** The head moved by this event; an event that was read while it was made may come again. */

@@ -74,12 +74,34 @@ describe("what is kept beside a room", () => {
   const silent: Companion = {
     speaksForState: false,
     isBusy: false,
+    trimmable: undefined,
     stateChanged: () => {},
     advanced: () => {},
     jumped: () => {},
     heard: () => {},
     close: () => {},
   };
+
+  it("keeps retention from what it still needs, however old that is", async () => {
+    const world = new World();
+    let trimmable = 2;
+    const companion: Companion = {
+      ...silent,
+      get trimmable() {
+        return trimmable;
+      },
+    };
+    const node = world.node({ kind: { ...KIND, retention: { maxAgeMs: 10_000 }, open: () => companion } });
+    await node.open(ROOM);
+    await world.say(5);
+    const kept = async () => (await world.events()).map(({ seq }) => seq);
+    await world.advance(60_000);
+    expect(await kept()).toEqual([3, 4, 5]);
+    trimmable = 4;
+    await world.advance(60_000);
+    expect(await kept()).toEqual([5]);
+    world.close();
+  });
 
   it("hears of every event, also of those that came while it was made, and of notes meant for it", async () => {
     const world = new World();

@@ -407,12 +407,13 @@ export class Room {
       (maxEvents !== undefined && this.#appendedSinceTrim >= Math.max(1, Math.min(maxEvents / 10, 1_000))) ||
       (maxBytes !== undefined && this.#bytesSinceTrim >= Math.min(maxBytes / 10, 1024 * 1024)) ||
       (maxAgeMs !== undefined && now - this.#trimmedAt >= Math.max(1_000, Math.min(maxAgeMs / 4, 60_000)));
-    if (!isDue) return;
+    // What the namespace must keep it can say only when it is there.
+    if (!isDue || (this.kind.open !== undefined && this.#companion === null)) return;
     this.#appendedSinceTrim = 0;
     this.#bytesSinceTrim = 0;
     this.#trimmedAt = now;
     this.#parts.log
-      .trim(this.roomId, this.kind.retention)
+      .trim(this.roomId, { ...this.kind.retention, upTo: this.#companion?.trimmable })
       .then((removed) => (removed > 0 ? this.refresh() : undefined))
       .catch((error: unknown) => this.#parts.observer.failure("trimming a log", error));
   }

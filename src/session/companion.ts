@@ -22,6 +22,10 @@ export class FeatureCompanion implements Companion {
     return this.feature.isBusy === true;
   }
 
+  get trimmable(): number | undefined {
+    return this.feature.trimmable;
+  }
+
   stateChanged({ family, key, value, last }: Change): void {
     if (family !== MEMBERS) this.feature.stateChanged?.({ family, key, value, last });
   }

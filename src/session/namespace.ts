@@ -130,6 +130,11 @@ export interface RoomFeature {
   heard?(name: string, data: Json | Uint8Array, from: string): void;
   /** True keeps the room in memory. Default: false. */
   readonly isBusy?: boolean;
+  /**
+   * Retention removes no event after this seq: what a snapshot does not hold yet stays, however old it is. Asked whenever a trim is due.
+   * Default: everything may be removed.
+   */
+  readonly trimmable?: number;
   /** The room is let go: ends timers and work. */
   close?(): void;
 }
@@ -276,6 +281,8 @@ export interface JoinContext extends ReaderContext {
   readonly now: number;
   readonly room: RoomView;
   state(family: string): StateView;
+  /** Whether the user has a right in this room. */
+  can(right: Right): boolean | Promise<boolean>;
 }
 
 /** A room as features see it. */

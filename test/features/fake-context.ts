@@ -149,6 +149,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
           now: clock.now(),
           room,
           state: (family) => stateOf(room, family),
+          can: (right) => can(user, roomId, right),
         };
         const you = await namespace.onJoin?.(context);
         joined.add(roomId);

@@ -132,6 +132,7 @@ async function enter(
       room: viewRoom(room),
       feature: featureOf(room),
       state: (family) => viewState(room, family, owned),
+      can: (right) => services.can(user, address, right),
     });
 
     // From here to the reply nothing waits, so that what the reply says is what follows it.
