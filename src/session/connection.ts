@@ -20,6 +20,8 @@ export interface Connection extends Sink {
    * their own, to any node: they need no joined room, only the right to read it; and nothing is joined for it by itself.
    */
   readonly isDuplex: boolean;
+  /** False for a client that is here for a room of its own choice and knows no other. Default: true. */
+  readonly joinsDefaultRoom?: boolean;
   /** How long it may be silent before it is asked for a sign of life, ms. Default: the server's heartbeat. */
   readonly quietMs?: number;
   /**

@@ -52,7 +52,8 @@ export class Router implements SessionRouter {
   /** The session's user is known. */
   welcomed(session: Session): void {
     const address = this.services.defaultRoom;
-    if (address !== null && session.connection.isDuplex)
+    const { isDuplex, joinsDefaultRoom = true } = session.connection;
+    if (address !== null && isDuplex && joinsDefaultRoom)
       void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
   }
 

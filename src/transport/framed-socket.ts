@@ -1,0 +1,232 @@
+import type { Socket } from "node:net";
+import type { CloseReason, Observer } from "../observe/observer.ts";
+import { CLOSE, CLOSE_CODES, type Clock, type CloseName, type Limits, type Timer } from "../protocol/index.ts";
+import type { Fanout } from "../room/fanout.ts";
+import { closeFrame, frameBytes, OPCODE } from "./frame.ts";
+import { type FrameBounds, type FrameFault, type FrameListener, FrameReader } from "./frame-reader.ts";
+import { Outflow, type OutflowOwner } from "./outflow.ts";
+
+/** How long the other side has to answer our close frame, ms. */
+const CLOSE_MS = 2_000;
+/** How long it has to take the rest and to hang up, when it closed first or broke a rule, ms. */
+const HANG_UP_MS = 30_000;
+
+export interface FramedSocketParts {
+  readonly fanout: Fanout;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+/** Where a socket's connection is found: one listener of each kind serves all, where each would have its own. */
+const CONNECTION = Symbol("connection");
+
+/** A socket with a connection on it. */
+interface ServedSocket extends Socket {
+  [CONNECTION]?: FramedSocket;
+}
+
+function handleData(this: ServedSocket, chunk: Buffer): void {
+  this[CONNECTION]?.handleData(chunk);
+}
+
+function handleDrain(this: ServedSocket): void {
+  this[CONNECTION]?.handleDrain();
+}
+
+function handleEnd(this: ServedSocket): void {
+  this[CONNECTION]?.handleEnd();
+}
+
+function handleClose(this: ServedSocket): void {
+  this[CONNECTION]?.handleClose();
+  this[CONNECTION] = undefined;
+}
+
+/** A socket that speaks in the frames of RFC 6455, whatever its messages mean: in and out, its pauses, and its end. */
+export abstract class FramedSocket implements FrameListener, OutflowOwner {
+  readonly #socket: ServedSocket;
+  readonly #parts: FramedSocketParts;
+  readonly #out: Outflow;
+  readonly #in: FrameReader;
+  #heardAt: number;
+  #bytesRead = 0;
+  #isPaused = false;
+  #isPausedByOwner = false;
+  #isPausedByOutbox = false;
+  /** Why it ends, as far as the other side said. */
+  #reason: CloseReason = "aborted";
+  /** Whether our close frame is on its way. */
+  #isClosing = false;
+  #hangUpTimer: Timer | null = null;
+
+  constructor(socket: Socket, parts: FramedSocketParts, bounds: FrameBounds) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#heardAt = parts.clock.monotonic();
+    this.#out = new Outflow(socket, parts.fanout, parts.limits.outboxBytes, this);
+    this.#in = new FrameReader(this, bounds);
+  }
+
+  /** Answers the handshake, and reads. */
+  begin(answer: string, head: Buffer): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    // A connection that was kept for another request would be ended for its silence.
+    socket.setTimeout(0);
+    this.#out.deliver(Buffer.from(answer, "latin1"));
+    socket[CONNECTION] = this;
+    if (head.length > 0) socket.unshift(head);
+    socket.on("data", handleData);
+    socket.on("drain", handleDrain);
+    socket.on("end", handleEnd);
+    socket.on("close", handleClose);
+  }
+
+  // ---- in
+
+  handleData(chunk: Buffer): void {
+    this.#in.read(chunk);
+  }
+
+  abstract received(bytes: Buffer, isBinary: boolean): void;
+
+  abstract pinged(payload: Buffer): void;
+
+  /** The socket is gone. Called once. */
+  protected abstract gone(reason: CloseReason): void;
+
+  /** The other side takes bytes again. */
+  protected abstract wake(): void;
+
+  closed(code: number | null): void {
+    this.#reason = reasonOf(code);
+    this.#sayGoodbye(code, "", HANG_UP_MS);
+    this.#hangUp();
+  }
+
+  broke(fault: FrameFault): void {
+    this.#reason = fault;
+    this.#sayGoodbye(CLOSE[fault], "", HANG_UP_MS);
+    this.#hangUp();
+  }
+
+  handleEnd(): void {
+    this.#out.end();
+    this.#socket.end();
+  }
+
+  handleClose(): void {
+    this.#hangUpTimer?.cancel();
+    this.#in.stop();
+    this.#out.end();
+    this.gone(this.#reason);
+  }
+
+  /** As `Connection.heardAt`. */
+  get heardAt(): number {
+    const { bytesRead } = this.#socket;
+    const isHeard = bytesRead !== this.#bytesRead;
+    // One who reads slowly lives, though our ping waits behind what it has not read yet. So does one we do not listen to,
+    // unless that is because it does not read.
+    const tookSome = this.#out.tookSome();
+    if (isHeard || tookSome || (this.#isPausedByOwner && !this.#out.isCongested)) {
+      this.#bytesRead = bytesRead;
+      this.#heardAt = this.#parts.clock.monotonic();
+    }
+    return this.#heardAt;
+  }
+
+  // ---- out
+
+  get writable(): boolean {
+    return this.#out.writable;
+  }
+
+  get isCongested(): boolean {
+    return this.#out.isCongested;
+  }
+
+  deliver(bytes: Buffer): void {
+    this.#out.deliver(bytes);
+    if (!this.#isPausedByOutbox && this.#out.isCongested) {
+      this.#isPausedByOutbox = true;
+      this.#parts.observer.limited("outboxBytes");
+      this.#applyPause();
+    }
+  }
+
+  /** Answers a ping. The newest is enough (RFC 6455 section 5.5.3). */
+  protected pong(payload: Buffer): void {
+    this.#out.deliverNewest(frameBytes(payload, OPCODE.pong));
+  }
+
+  ping(): boolean {
+    if (this.#out.isClosed) return false;
+    this.deliver(PING);
+    return true;
+  }
+
+  handleDrain(): void {
+    this.#out.drained();
+  }
+
+  onWritable(): void {
+    if (this.#isPausedByOutbox) {
+      this.#isPausedByOutbox = false;
+      this.#applyPause();
+    }
+    this.wake();
+  }
+
+  // ---- the flow
+
+  pauseReading(paused: boolean): void {
+    this.#isPausedByOwner = paused;
+    this.#applyPause();
+  }
+
+  #applyPause(): void {
+    const shouldPause = this.#isPausedByOwner || this.#isPausedByOutbox;
+    if (shouldPause === this.#isPaused) return;
+    this.#isPaused = shouldPause;
+    if (shouldPause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  // ---- the end
+
+  close(code: number, reason: string): void {
+    this.#sayGoodbye(code, reason, CLOSE_MS);
+  }
+
+  /**
+   * Sends our close frame behind what was delivered before; nothing leaves after it.
+   * @param waitMs how long the other side may then take to be gone.
+   */
+  #sayGoodbye(code: number | null, reason: string, waitMs: number): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // The other side's close frame, or its end, must be read even if nothing else was.
+    this.#isPausedByOwner = false;
+    this.#isPausedByOutbox = false;
+    this.#applyPause();
+    this.#out.deliver(closeFrame(code, reason));
+    this.#out.end();
+    this.#hangUpTimer = this.#parts.clock.setTimer(() => this.#socket.destroy(), waitMs);
+  }
+
+  /** Both sides have said that it is over: the server hangs up first (RFC 6455 section 7.1.1). */
+  #hangUp(): void {
+    this.#socket.end();
+  }
+}
+
+const PING = frameBytes(Buffer.alloc(0), OPCODE.ping);
+
+/** What the table calls a code of the other side's; one without a code is done. */
+function reasonOf(code: number | null): CloseReason {
+  if (code === null) return "normal";
+  for (const [name, entry] of Object.entries(CLOSE_CODES)) if (entry.code === code) return name as CloseName;
+  return "aborted";
+}
