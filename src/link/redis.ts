@@ -147,7 +147,7 @@ export function isError(error: unknown, word: string): boolean {
   return error instanceof Error && error.message.startsWith(word);
 }
 
-type Ioredis = typeof import("ioredis");
+type Ioredis = Pick<typeof import("ioredis"), "Redis" | "Cluster">;
 
 /** @throws {YamabikoError} `unavailable`, with the remedy, when the package is not installed. */
 export async function loadIoredis(): Promise<Ioredis> {
@@ -164,7 +164,7 @@ export async function loadIoredis(): Promise<Ioredis> {
 
 /** A client that neither queues while it is not connected nor repeats anything. */
 export function createClient(
-  { Redis, Cluster }: Pick<Ioredis, "Redis" | "Cluster">,
+  { Redis, Cluster }: Ioredis,
   options: Pick<RedisLinkOptions, "address" | "name" | "silenceMs" | "connectMs">,
   sharded = false,
 ): Redis | Cluster {
@@ -216,6 +216,8 @@ async function ready(client: Redis | Cluster, connectMs: number): Promise<void> 
     await new Promise<void>((resolve, reject) => {
       timer = setTimeout(() => reject(last), connectMs);
       client.once("ready", resolve);
+      // A node that is known is connected to at once: while it is not, it refuses commands.
+      client.on("+node", (node: Redis) => void node.connect().catch(() => {}));
       // It goes on by itself; what keeps it from connecting comes as an event too.
       client.connect().catch((error: unknown) => {
         note(error);
@@ -223,10 +225,20 @@ async function ready(client: Redis | Cluster, connectMs: number): Promise<void> 
         if (isHopeless(error)) reject(error);
       });
     });
+    await Promise.all("nodes" in client ? client.nodes("master").map(nodeReady) : []);
   } finally {
     clearTimeout(timer);
     client.off("error", note);
   }
+}
+
+/** Waits for a node of a cluster, unless it does not answer; the others serve what is theirs. */
+async function nodeReady(node: Redis): Promise<void> {
+  if (node.status === "ready") return;
+  await new Promise<void>((resolve) => {
+    node.once("ready", resolve);
+    node.once("close", resolve);
+  });
 }
 
 function isHopeless(error: unknown): boolean {
