@@ -1,7 +1,7 @@
 /**
  * The layer law of ARCHITECTURE.md: import only to the right.
  *
- *   server → transport → session → room → { log, bus, codec } → protocol
+ *   server → transport → session → room → { log, bus, codec } → protocol        log, bus → link → protocol
  *   features → session/namespace.ts, protocol        client → codec, protocol
  *   auth, observe → protocol                         bin → server, client        testing → anything below server
  *
@@ -35,8 +35,9 @@ module.exports = {
     },
     layer("protocol", []),
     layer("codec", ["protocol/"]),
-    layer("log", ["protocol/"]),
-    layer("bus", ["protocol/"]),
+    layer("link", ["protocol/"]),
+    layer("log", ["link/", "protocol/"]),
+    layer("bus", ["link/", "protocol/"]),
     layer("auth", ["protocol/"]),
     layer("observe", ["protocol/"]),
     layer("room", ["log/", "bus/", "codec/", "protocol/", ...SHARED]),
@@ -80,9 +81,15 @@ module.exports = {
       comment: "Only server/, bin/ and tests name an implementation; everybody else knows the seam.",
       from: {
         path: "^src/",
-        pathNot: ["^src/(server|bin|testing)/", "^src/log/(memory|sqlite)", "^src/bus/memory", TEST],
+        pathNot: [
+          "^src/(server|bin|testing)/",
+          "^src/(redis|postgres)\\.ts$",
+          "^src/log/(memory|sqlite|redis|postgres)",
+          "^src/bus/(memory|redis|postgres)",
+          TEST,
+        ],
       },
-      to: { path: ["^src/log/(memory|sqlite)", "^src/bus/memory"] },
+      to: { path: ["^src/log/(memory|sqlite|redis|postgres)", "^src/bus/(memory|redis|postgres)"] },
     },
     {
       name: "runs-in-browsers",

@@ -142,8 +142,8 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   trim(roomId: string, policy: Retention): Promise<number> {
-    const { maxEvents = "", maxAgeMs = "", maxBytes = "" } = policy;
-    const values = [maxEvents, maxAgeMs, maxBytes, TRIM_EVENTS, TRIM_BYTES, DEDUPLICATION_MS];
+    const { maxEvents = "", maxAgeMs = "", maxBytes = "", upTo = "" } = policy;
+    const values = [maxEvents, maxAgeMs, maxBytes, upTo, TRIM_EVENTS, TRIM_BYTES, DEDUPLICATION_MS];
     return this.#ask(async () => {
       let removed = 0;
       for (;;) {

@@ -206,26 +206,27 @@ return answers
 
 /**
  * Removes the oldest events, and messageIds that need not be known any more, up to a measure. Further ARGV: most events, age
- * and bytes (empty: any), most events and bytes for this call, how long messageIds are known. Answers how many events were
- * removed, and 1 when there is more to do.
+ * and bytes (empty: any), the last seq that may go (empty: any), most events and bytes for this call, how long messageIds are
+ * known. Answers how many events were removed, and 1 when there is more to do.
  *
  * A removed event whose messageId must still be known stays as a hollow record below \`first\`; \`hollow\` is where those begin.
  */
 export const TRIM = redisScript(String.raw`${OPEN}
 local room = open()
 local most_events, most_age, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local call_events, call_bytes, since = tonumber(ARGV[8]), tonumber(ARGV[9]), now - tonumber(ARGV[10])
+local last = math.min(tonumber(ARGV[8]) or room.head, room.head)
+local call_events, call_bytes, since = tonumber(ARGV[9]), tonumber(ARGV[10]), now - tonumber(ARGV[11])
 
 local function time_of(record)
   return tonumber(string.sub(record, 1, string.find(record, '\0', 1, true) - 1))
 end
 
 local function forget_old()
-  local last = math.min(room.first - 1, room.hollow + call_events - 1)
+  local end_of_hollow = math.min(room.first - 1, room.hollow + call_events - 1)
   local step = 4
-  while room.hollow <= last do
+  while room.hollow <= end_of_hollow do
     local seqs = {}
-    for seq = room.hollow, math.min(room.hollow + step - 1, last) do seqs[#seqs + 1] = seq end
+    for seq = room.hollow, math.min(room.hollow + step - 1, end_of_hollow) do seqs[#seqs + 1] = seq end
     for index, record in ipairs(redis.call('HMGET', events_key, unpack(seqs))) do
       if record then
         if time_of(record) >= since then return end
@@ -254,10 +255,9 @@ forget_old()
 local wanted = room.first
 if most_events then wanted = math.max(wanted, room.head - most_events + 1) end
 if most_age then wanted = math.max(wanted, first_since(now - most_age)) end
-wanted = math.min(wanted, room.head + 1)
 
 local removed, weight, more = 0, 0, 0
-while room.first <= room.head do
+while room.first <= last do
   local is_over = most_bytes and room.bytes > most_bytes and room.first < room.head
   if room.first >= wanted and not is_over then break end
   if removed >= call_events or weight >= call_bytes then
