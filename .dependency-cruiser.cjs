@@ -46,7 +46,7 @@ module.exports = {
     layer("features", ["session/namespace\\.ts$", "protocol/"]),
     layer("client", ["codec/", "protocol/"]),
     layer("react", ["client/", "protocol/"]),
-    layer("bin", ["server/", "client/", "protocol/", "auth/", "observe/"]),
+    layer("bin", ["link/link\\.ts$", "server/", "client/", "protocol/", "auth/", "observe/"]),
     {
       name: "layer-testing",
       severity: "error",

@@ -39,5 +39,5 @@ export function reconnectDelayMs(attempt: number): number {
 
 /** An address without its user and password, for logs and errors. */
 export function withoutCredentials(address: string): string {
-  return address.replace(/\/\/.*@/s, "//");
+  return address.replace(/:\/\/.*@/s, "://");
 }

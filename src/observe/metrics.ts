@@ -96,6 +96,26 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     registers: [registry],
   });
 
+  const linkSeconds = new Histogram({
+    name: `${PREFIX}link_duration_seconds`,
+    help: "time from asking what holds the log, or carries the bus, to its answer",
+    labelNames: ["link"],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers: [registry],
+  });
+  const linksUp = new Gauge({
+    name: `${PREFIX}link_up`,
+    help: "whether there is a connection to what holds the log, or carries the bus",
+    labelNames: ["link"],
+    registers: [registry],
+  });
+  const linksMade = sumBy(
+    "link_connections_total",
+    "connections made to what holds the log, or carries the bus",
+    "link",
+  );
+  const dropped = sum("notices_dropped_total", "notices for other nodes that could not leave");
+
   const readers = new Map<GaugeName, Set<() => number>>();
   for (const name of Object.keys(GAUGES) as GaugeName[]) {
     const registered = new Set<() => number>();
@@ -159,6 +179,12 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     historyLost: lost,
     refused: refusals,
     limited: limits,
+    linkChanged(link, isUp) {
+      linksUp.set({ link }, isUp ? 1 : 0);
+      if (isUp) linksMade(link);
+    },
+    linkAnswered: (link, durationMs) => linkSeconds.observe({ link }, durationMs / 1000),
+    noticeDropped: () => dropped(1),
     failure(where, error) {
       failures(where);
       if (mayLog(where)) logger.error({ where, err: error }, "failure");

@@ -32,6 +32,12 @@ export interface Observer {
   refused(code: ErrorCode): void;
   /** A limit was hit. Says nothing about what was refused for it; that is `refused`. */
   limited(limit: LimitName): void;
+  /** The connection to what holds the log or carries the bus was made, or was lost. */
+  linkChanged(link: LinkName, isUp: boolean): void;
+  /** What is behind a link answered, `durationMs` after it was asked. */
+  linkAnswered(link: LinkName, durationMs: number): void;
+  /** A notice for other nodes could not leave; they find out when heads are compared. */
+  noticeDropped(): void;
   /** Something failed that is our fault or the machine's. Logged with the error; clients see only `internal`. */
   failure(where: string, error: unknown): void;
   /**
@@ -46,6 +52,9 @@ export type TransportName = "websocket" | "sse" | "poll" | "send" | "echo";
 
 /** Why a connection ended: a name of the close-code table, or `aborted` when it ended without a close frame. */
 export type CloseReason = CloseName | "aborted";
+
+/** What a node is linked to, where that is not inside its process. */
+export type LinkName = "log" | "bus";
 
 export type AckResult = "done" | "duplicate" | "refused";
 
@@ -89,6 +98,9 @@ export const nullObserver: Observer = {
   historyLost: nothing,
   refused: nothing,
   limited: nothing,
+  linkChanged: nothing,
+  linkAnswered: nothing,
+  noticeDropped: nothing,
   failure: nothing,
   gauge: () => nothing,
 };

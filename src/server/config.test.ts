@@ -119,7 +119,7 @@ describe("resolveConfig", () => {
     ["the file", { file: { port: "8o" }, fileName: "my.config.ts" }, "my.config.ts: port cannot be used", "0 to 65535"],
     ["a limit", { env: { YAMABIKO_LIMIT_DEPTH: "0" } }, "YAMABIKO_LIMIT_DEPTH cannot be used", "above 0"],
     ["a limit below 0", { flags: { "limit-connections": "-1" } }, "--limit-connections cannot be used", "0: no limit"],
-    ["a log", { flags: { log: "mysql://x" } }, "--log cannot be used", "`sqlite:PATH` or `memory:`"],
+    ["a log", { flags: { log: "mysql://x" } }, "--log cannot be used", "`sqlite:PATH`, `redis://…`"],
     ["a log without a path", { flags: { log: "sqlite:" } }, "--log cannot be used", "sqlite:PATH"],
     ["an origin with a path", { flags: { "allowed-origins": "https://a.example/" } }, "--allowed-origins", "origins"],
     ["a pattern of origins", { flags: { "allowed-origins": "https://*.example" } }, "--allowed-origins", "origins"],
@@ -221,6 +221,31 @@ describe("parseFlags", () => {
     [["--port=1", "--port=2"], "Keep one"],
   ])("refuses %j", (args, remedy) => {
     expect(refusalOf(() => parseFlags(args)).remedy).toContain(remedy);
+  });
+});
+
+describe("the log and the bus", () => {
+  it.each([
+    ["memory:", "memory:"],
+    ["sqlite:x.db", "memory:"],
+    ["redis://cache", "redis://cache"],
+    ["redis+cluster://a,b", "redis+cluster://a,b"],
+    ["postgres://db/app", "postgres://db/app"],
+  ])("%s has the bus %s unless another is named", (log, bus) => {
+    expect(dev({ flags: { log } })).toMatchObject({ log, bus });
+    expect(dev({ flags: { log, bus: "memory:" } })).toMatchObject({ log, bus: "memory:" });
+  });
+
+  it("may be on different servers", () => {
+    const flags = { log: "postgres://db/app", bus: "rediss://cache" };
+    expect(dev({ flags })).toMatchObject(flags);
+  });
+
+  it("never show a password", () => {
+    const { message } = refusalOf(() => dev({ flags: { log: "http://user:canary/x@y@cache" } }));
+    expect(message).toContain("cache");
+    expect(message).not.toContain("canary");
+    expect(message).not.toContain("user");
   });
 });
 

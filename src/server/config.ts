@@ -2,10 +2,12 @@ import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { MIN_SECRET_BYTES } from "../auth/jwt.ts";
+import { withoutCredentials } from "../link/link.ts";
 import { LOG_LEVELS, type LogLevel } from "../observe/logger.ts";
 import { LIMITS, type LimitName, type Limits, limitVariable, parseRoomId, resolveLimits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { ServerOptions } from "./options.ts";
+import { BUS_ADDRESS, busFor, isShared, LOG_ADDRESS, sqlitePathOf } from "./stores.ts";
 
 /** What a header can carry after `Bearer`, and nobody guesses. */
 const API_KEY = /^[\x21-\x7e]{16,}$/;
@@ -28,10 +30,10 @@ export const SETTINGS = {
     what: "The address to listen on.",
   }),
   log: setting({
-    schema: z.string().regex(/^(memory:|sqlite:.+)$/s),
-    form: "`sqlite:PATH` or `memory:`",
+    schema: z.string().regex(LOG_ADDRESS),
+    form: "`sqlite:PATH`, `redis://…`, `postgres://…` or `memory:`",
     default: () => "sqlite:./data/yamabiko.db",
-    what: "Where events are kept. `memory:` forgets everything when the server stops.",
+    what: "Where events are kept. Several nodes can share `redis://…` (`rediss:` for TLS, several hosts for a cluster) and `postgres://…`. `memory:` forgets everything when the server stops.",
   }),
   sqliteSynchronous: setting({
     schema: z.enum(["full", "normal"]),
@@ -40,10 +42,10 @@ export const SETTINGS = {
     what: "With `full` an acknowledged event survives a power failure; with `normal` only the death of the process.",
   }),
   bus: setting({
-    schema: z.literal("memory:"),
-    form: "`memory:`",
-    default: () => "memory:" as const,
-    what: "How nodes tell each other. `memory:` is for one node.",
+    schema: nullable(z.string().regex(BUS_ADDRESS)),
+    form: "`redis://…`, `postgres://…` or `memory:`",
+    default: () => null,
+    what: "How nodes tell each other. `memory:` is for one node. Not set: the Redis or PostgreSQL of the log, else `memory:`.",
   }),
   dev: setting({
     schema: flag(),
@@ -195,7 +197,9 @@ export type SettingName = keyof typeof SETTINGS;
 type Values = { [name in SettingName]: z.output<(typeof SETTINGS)[name]["schema"]> };
 
 /** Everything the server is told. */
-export interface ServerConfig extends Omit<Values, `retention${string}` | `vapid${string}` | "config"> {
+export interface ServerConfig extends Omit<Values, `retention${string}` | `vapid${string}` | "bus" | "config"> {
+  /** The bus named, or the one that fits the log. */
+  readonly bus: string;
   /** The keys for Web Push; null for none. */
   readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
   readonly retention: {
@@ -257,8 +261,9 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     overrides[name] = parse(whole(off ? 0 : 1), form, found);
   }
   const log = read("log");
-  const bus = read("bus");
+  const bus = read("bus") ?? busFor(log);
   checkBusOverLog(bus, log);
+  const path = sqlitePathOf(log);
   const code = codeOf(sources);
   const keys = (["jwtSecret", "jwtPublicKey", "jwksUrl"] as const).filter((name) => read(name) !== null);
   if (keys.length > 1) {
@@ -300,7 +305,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
       maxBytes: read("retentionMaxBytes") ?? undefined,
     },
     limits: resolveLimits(overrides, dev),
-    dataDirectory: log.startsWith("sqlite:") && log !== "sqlite::memory:" ? dirname(log.slice("sqlite:".length)) : null,
+    dataDirectory: path === null || path === ":memory:" ? null : dirname(path),
     code,
   };
 }
@@ -354,8 +359,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
  * @throws {ConfigError}
  */
 export function checkBusOverLog(bus: string, log: string): void {
-  const perNode = log.startsWith("memory:") || log.startsWith("sqlite:");
-  if (!bus.startsWith("memory:") && perNode) {
+  if (!bus.startsWith("memory:") && !isShared(log)) {
     throw new ConfigError(
       `The bus ${schemeOf(bus)} joins several nodes, but the log ${schemeOf(log)} belongs to one node.`,
       "Use a log that all nodes share, or the bus memory: for a single node.",
@@ -527,7 +531,7 @@ function readSetting<N extends SettingName>(said: Map<string, Said>, name: N, de
 function parse<T>(schema: z.ZodType<T>, form: string, { value, source, showable }: Said): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const shown = showable ? ` (it is ${(JSON.stringify(value) ?? String(value)).slice(0, 80)})` : "";
+  const shown = showable ? ` (it is ${withoutCredentials(JSON.stringify(value) ?? String(value)).slice(0, 80)})` : "";
   throw new ConfigError(`${source} cannot be used${shown}.`, `It must be ${form}.`);
 }
 

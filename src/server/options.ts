@@ -17,11 +17,14 @@ export interface ServerOptions {
   readonly port?: number | undefined;
   /** Default: 127.0.0.1 with `dev`, else all addresses. */
   readonly host?: string | undefined;
-  /** `memory:`, `sqlite:PATH` or a log of your own. Default: `sqlite:./data/yamabiko.db`. */
+  /**
+   * `sqlite:PATH`, `redis://…` (`rediss:`, several hosts for a cluster), `postgres://…`, `memory:`, or a log of your own.
+   * Default: `sqlite:./data/yamabiko.db`.
+   */
   readonly log?: string | Log | undefined;
   /** What an acknowledged event survives: `full` (default) a power cut, `normal` a crash of the process. SQLite only. */
   readonly sqliteSynchronous?: "full" | "normal" | undefined;
-  /** `memory:` or a bus of your own. Default: `memory:`. */
+  /** `redis://…`, `postgres://…`, `memory:` or a bus of your own. Default: the server of the log, `memory:` where it is inside. */
   readonly bus?: string | Bus | undefined;
   /** How tokens are checked: with a key, or by a function of your own. */
   readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused" | "onKnown"> | VerifyToken | undefined;

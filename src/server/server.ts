@@ -15,7 +15,6 @@ import type { VerifyToken } from "../auth/identity.ts";
 import { createTokenVerifier } from "../auth/jwt.ts";
 import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
-import { createMemoryBus } from "../bus/memory.ts";
 import {
   chat,
   type InboxPage,
@@ -26,8 +25,6 @@ import {
   type NotifyOutcome,
 } from "../features/index.ts";
 import type { Log } from "../log/log.ts";
-import { createMemoryLog } from "../log/memory.ts";
-import { createSqliteLog } from "../log/sqlite.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
 import type { Observer } from "../observe/observer.ts";
@@ -45,6 +42,7 @@ import { createTicker, TICKER_ROOM } from "./demo.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
+import { Link } from "./links.ts";
 import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
@@ -55,6 +53,7 @@ import { roomRoutes } from "./routes/rooms.ts";
 import { ServerRoom } from "./server-room.ts";
 import { documentRoutes } from "./spec/document-routes.ts";
 import { createStatic } from "./static.ts";
+import { chooseStores, DEFAULT_LOG, sqlitePathOf } from "./stores.ts";
 import { createUpgrade } from "./upgrade.ts";
 import { UpgradedSockets } from "./upgraded-sockets.ts";
 import { VERSION } from "./version.ts";
@@ -144,16 +143,17 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
   const serverName = `yamabiko/${VERSION}`;
 
-  const bus: Bus = openBus(options.bus);
-  let log: Log | null = null;
+  const links = { log: new Link("log", logger, observer), bus: new Link("bus", logger, observer) };
+  const openStores = chooseStores({ options, clock, links });
+  let stores: { readonly log: Log; readonly bus: Bus } | null = null;
   let isReady = false;
   let isClosed = false;
 
   const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
 
   const open = async () => {
-    log = await openLog(options, clock);
-    const rooms = new Rooms({ log, bus, nodeId, observer, clock, limits });
+    stores = await openStores();
+    const rooms = new Rooms({ ...stores, nodeId, observer, clock, limits });
     const router = new Router({
       serverName,
       rooms,
@@ -222,6 +222,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       clock,
       ipLimits,
       isReady: () => isReady && !isClosed,
+      links: () => ({ log: links.log.state, bus: links.bus.state }),
       metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
     }),
     ...documentRoutes({
@@ -295,8 +296,8 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     service?.close();
     ticker?.close();
     parts?.rooms.close();
-    await bus.close();
-    await log?.close();
+    await stores?.bus.close();
+    await stores?.log.close();
   };
   let closing: Promise<void> | null = null;
 
@@ -404,28 +405,10 @@ function chooseVerifier(
   });
 }
 
-const SQLITE = /^sqlite:(.+)$/;
-const DEFAULT_LOG = "sqlite:./data/yamabiko.db";
-
-function openLog(options: ServerOptions, clock: Clock): Log | Promise<Log> {
-  const { log = DEFAULT_LOG } = options;
-  if (typeof log !== "string") return log;
-  if (log === "memory:") return createMemoryLog({ clock });
-  const path = SQLITE.exec(log)?.[1];
-  if (path === undefined) throw new TypeError(`"${log}" is not a log. Use sqlite:PATH or memory:`);
-  return createSqliteLog({ path, synchronous: options.sqliteSynchronous, clock });
-}
-
-function openBus(bus: string | Bus = "memory:"): Bus {
-  if (typeof bus !== "string") return bus;
-  if (bus === "memory:") return createMemoryBus();
-  throw new TypeError(`"${bus}" is not a bus. Use memory:`);
-}
-
 /** Development keeps its key beside the data, so that a reload after a restart still is the same user. */
 function devDirectory(log: string | Log = DEFAULT_LOG): string | null {
-  const path = typeof log === "string" ? SQLITE.exec(log)?.[1] : undefined;
-  return path === undefined || path === ":memory:" ? null : dirname(path);
+  const path = typeof log === "string" ? sqlitePathOf(log) : null;
+  return path === null || path === ":memory:" ? null : dirname(path);
 }
 
 /** Waits for something, but not for ever. */

@@ -1,3 +1,4 @@
+import { withoutCredentials } from "../../link/link.ts";
 import { createLogger } from "../../observe/logger.ts";
 import { LIMITS, type LimitName } from "../../protocol/index.ts";
 import {
@@ -42,7 +43,7 @@ function greeting(config: ServerConfig, url: string): string[] {
   lines.push(
     config.log === "memory:"
       ? "Nothing is kept: the log is in memory."
-      : `The data is in ${config.log.slice("sqlite:".length)}`,
+      : `The data is in ${withoutCredentials(config.log).replace(/^sqlite:/, "")}`,
   );
   if (config.dev) lines.push("Development mode: anyone can sign in as anyone.");
   if (config.dev && !["127.0.0.1", "::1", "localhost"].includes(config.host)) {

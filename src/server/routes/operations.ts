@@ -3,6 +3,7 @@ import { type Clock, type Limits, YamabikoError } from "../../protocol/index.ts"
 import { readJson } from "../body.ts";
 import { type CredentialParts, identify } from "../credentials.ts";
 import type { IpLimits } from "../ip-limits.ts";
+import type { LinkState } from "../links.ts";
 import type { Route } from "../route.ts";
 
 export interface OperationParts extends CredentialParts {
@@ -13,6 +14,8 @@ export interface OperationParts extends CredentialParts {
   readonly ipLimits: IpLimits;
   /** Whether the server can serve now. */
   isReady(): boolean;
+  /** How the connections to the log and the bus are. */
+  links(): { readonly log: LinkState; readonly bus: LinkState };
   /** The metrics as text; null where they are not served here. */
   readonly metrics: (() => Promise<{ type: string; text: string }>) | null;
 }
@@ -25,8 +28,11 @@ export function operationRoutes(parts: OperationParts): Route[] {
     {
       method: "GET",
       path: "/readyz",
+      // Without the bus it serves on: other nodes' events come when heads are compared.
       handle: async () =>
-        parts.isReady() ? { status: 200, body: { status: "ready" } } : { status: 503, body: { status: "not ready" } },
+        parts.isReady() && parts.links().log === "up"
+          ? { status: 200, body: { status: "ready", ...parts.links() } }
+          : { status: 503, body: { status: "not ready", ...parts.links() } },
     },
     {
       method: "POST",

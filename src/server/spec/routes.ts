@@ -57,6 +57,7 @@ const count: JsonSchema = { type: "integer", minimum: 0 };
 const text: JsonSchema = { type: "string" };
 const textOrNull: JsonSchema = { type: ["string", "null"] };
 const flag: JsonSchema = { type: "integer", enum: [0, 1] };
+const LINK_STATE: JsonSchema = { enum: ["up", "down"] };
 
 /** Refusals that every route may give. */
 const ALWAYS: readonly ErrorCode[] = ["access_denied", "rate_limited", "unavailable", "internal"];
@@ -427,11 +428,15 @@ export const ROUTES: readonly DescribedRoute[] = [
     query: [],
     body: null,
     answers: [
-      { status: 200, what: "It can.", content: json(object({ status: { const: "ready" } })) },
+      {
+        status: 200,
+        what: "It can.",
+        content: json(object({ status: { const: "ready" }, log: LINK_STATE, bus: LINK_STATE })),
+      },
       {
         status: 503,
-        what: "It cannot: it starts or it ends.",
-        content: json(object({ status: { const: "not ready" } })),
+        what: "It cannot: it starts or it ends, or the log is away.",
+        content: json(object({ status: { const: "not ready" }, log: LINK_STATE, bus: LINK_STATE })),
       },
     ],
     errors: [],

@@ -1,0 +1,80 @@
+import type { Bus } from "../bus/bus.ts";
+import { createMemoryBus } from "../bus/memory.ts";
+import { createRedisBus } from "../bus/redis.ts";
+import { withoutCredentials } from "../link/link.ts";
+import type { Log } from "../log/log.ts";
+import { createMemoryLog } from "../log/memory.ts";
+import { createRedisLog } from "../log/redis.ts";
+import { createSqliteLog } from "../log/sqlite.ts";
+import type { Clock } from "../protocol/index.ts";
+import type { Link } from "./links.ts";
+import type { ServerOptions } from "./options.ts";
+
+/** The log of a server that is not told. */
+export const DEFAULT_LOG = "sqlite:./data/yamabiko.db";
+
+const SQLITE = /^sqlite:(.+)$/s;
+const REDIS = /^rediss?(\+cluster)?:\/\//;
+const POSTGRES = /^postgres(ql)?:\/\//;
+
+/** What may be given as a log, and as a bus. */
+export const LOG_ADDRESS = /^(memory:$|sqlite:.|rediss?(\+cluster)?:\/\/|postgres(ql)?:\/\/)/;
+export const BUS_ADDRESS = /^(memory:$|rediss?(\+cluster)?:\/\/|postgres(ql)?:\/\/)/;
+
+/** The SQLite file of an address; null when it is another log. */
+export function sqlitePathOf(log: string): string | null {
+  return SQLITE.exec(log)?.[1] ?? null;
+}
+
+/** Whether nodes can share a log of this address. */
+export function isShared(log: string): boolean {
+  return REDIS.test(log) || POSTGRES.test(log);
+}
+
+/** The bus that fits a log, where none is named: the same server, or none. */
+export function busFor(log: string): string {
+  return isShared(log) ? log : "memory:";
+}
+
+export interface StoresParts {
+  readonly options: ServerOptions;
+  readonly clock: Clock;
+  /** Told of the connections, where there are any. */
+  readonly links: { readonly log: Link; readonly bus: Link };
+}
+
+/**
+ * Finds the log and the bus the options name. Returns the way to open them.
+ * @throws {TypeError} for a name that is none.
+ */
+export function chooseStores(parts: StoresParts): () => Promise<{ log: Log; bus: Bus }> {
+  const { log = DEFAULT_LOG } = parts.options;
+  const bus = parts.options.bus ?? (typeof log === "string" ? busFor(log) : "memory:");
+  const openLog = typeof log === "string" ? chooseLog(log, parts) : async () => log;
+  const openBus = typeof bus === "string" ? chooseBus(bus, parts) : async () => bus;
+  return async () => {
+    const opened = await openLog();
+    try {
+      return { log: opened, bus: await openBus() };
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+  };
+}
+
+function chooseLog(address: string, { options, clock, links }: StoresParts): () => Promise<Log> {
+  if (address === "memory:") return async () => createMemoryLog({ clock });
+  const path = sqlitePathOf(address);
+  if (path !== null) return () => createSqliteLog({ path, synchronous: options.sqliteSynchronous, clock });
+  if (REDIS.test(address)) return () => createRedisLog({ url: address, events: links.log });
+  throw new TypeError(
+    `"${withoutCredentials(address)}" is not a log. Use sqlite:PATH, redis://…, postgres://… or memory:`,
+  );
+}
+
+function chooseBus(address: string, { links }: StoresParts): () => Promise<Bus> {
+  if (address === "memory:") return async () => createMemoryBus();
+  if (REDIS.test(address)) return () => createRedisBus({ url: address, events: links.bus });
+  throw new TypeError(`"${withoutCredentials(address)}" is not a bus. Use redis://…, postgres://… or memory:`);
+}
