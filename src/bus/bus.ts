@@ -4,15 +4,17 @@ import type { Envelope, Json } from "../protocol/index.ts";
  * The bus seam: the doorbell between nodes.
  *
  * A bus may lose, delay, repeat and reorder notices. Nothing depends on it but speed: a room that sees a hole reads the
- * log, and a lost last notice is found by comparing heads. It delivers a node's own notices back to it or not, as it
- * likes; rooms ignore them by `from`.
+ * log or asks the owner of the state, and a lost last notice is found by comparing heads and digests. It delivers a node's own
+ * notices back to it or not, as it likes; who listens ignores them by `from`.
+ *
+ * A channel is the id of a room, or one of those below: any text to the bus.
  */
 export interface Bus {
-  /** Tells the other nodes that serve the room. Never throws and never waits; a failure is a lost notice. */
-  publish(roomId: string, notice: Notice): void;
+  /** Tells the other nodes that listen to the channel. Never throws and never waits; a failure is a lost notice. */
+  publish(channel: string, notice: Notice): void;
 
-  /** Calls `onNotice` for the room's notices from now on, never from inside this call. Returns the way to stop. */
-  subscribe(roomId: string, onNotice: (notice: Notice) => void): () => void;
+  /** Calls `onNotice` for the channel's notices from now on, never from inside this call. Returns the way to stop. */
+  subscribe(channel: string, onNotice: (notice: Notice) => void): () => void;
 
   /** True when no notice is ever lost, so that heads need not be compared. */
   readonly lossless: boolean;
@@ -20,26 +22,82 @@ export interface Bus {
   close(): Promise<void>;
 }
 
-/** What one node tells the others about a room. */
-export type Notice =
+/** The channel that every node listens to. It is no room's: no `roomId` begins so. */
+export const NODES_CHANNEL = "@nodes";
+
+/** The channel that one node alone listens to. */
+export function nodeChannel(nodeId: string): string {
+  return `@node:${nodeId}`;
+}
+
+/**
+ * What one node tells others, about a room on the room's channel, else on `NODES_CHANNEL` or on the channel of one node.
+ * Everything in it is JSON, but for the bytes in a note. `from` is the id of the node that published it.
+ */
+export type Notice = RoomNotice | StateNotice | NodeNotice;
+
+/** What has happened in a room. */
+export type RoomNotice =
+  | { readonly kind: "event"; readonly from: string; readonly epoch: string; readonly seq: number }
+  | { readonly kind: "signal"; readonly from: string; readonly envelope: Envelope }
   | {
-      readonly kind: "event";
-      /** The id of the node that appended it. */
-      readonly from: string;
-      readonly epoch: string;
-      readonly seq: number;
-    }
-  | {
-      readonly kind: "signal";
-      readonly from: string;
-      readonly envelope: Envelope;
-    }
-  | {
-      /** From what a namespace keeps of the room on one node to what it keeps on another. */
+      /** From what a namespace keeps of the room on one node to what it keeps on another; or, on a node channel, a word or an answer. */
       readonly kind: "note";
       readonly from: string;
       /** The id of the node it is for; all others leave it alone. Null for everybody. */
       readonly to: string | null;
       readonly name: string;
       readonly data: Json | Uint8Array;
-    };
+    }
+  | {
+      /** A user has left by a word of its own: no grace holds it on other nodes (MEM-2). */
+      readonly kind: "left";
+      readonly from: string;
+      readonly userId: string;
+      /** Whether what it still reads with is ending too. */
+      readonly isDeparting: boolean;
+    }
+  /** The room is no longer open there. */
+  | { readonly kind: "closed"; readonly from: string; readonly roomId: string; readonly life: number };
+
+/** What has changed of what one node owns of a room's state. */
+export interface StateNotice {
+  readonly kind: "state";
+  readonly from: string;
+  readonly roomId: string;
+  /** Which of the room's lives on that node; a later one is higher. */
+  readonly life: number;
+  /** With what has changed since `base`, who knew that is at `version`; `newest` is where the owner is. From 0 it is the whole. */
+  readonly base: number;
+  readonly version: number;
+  readonly newest: number;
+  readonly changes: readonly OwnedChange[];
+}
+
+/** `value` is null for what is gone; then `last` is what is told of it. `leaseMs` is what is left of the lease, null for none. */
+export type OwnedChange = readonly [
+  family: string,
+  key: string,
+  value: Json,
+  stamp: number,
+  leaseMs: number | null,
+  last: Json,
+];
+
+/** A room on a node, and how far what it owns there has come. */
+export type RoomVersion = readonly [roomId: string, life: number, version: number];
+
+/** What nodes tell each other of themselves, and to keep their states the same. */
+export type NodeNotice =
+  /** The node is there. */
+  | { readonly kind: "alive"; readonly from: string }
+  /** A node has ended, says itself or whoever saw it end. */
+  | { readonly kind: "gone"; readonly from: string; readonly nodeId: string }
+  /** These rooms are open there. It wants to hear of each what the other owns, or that it is not open. */
+  | { readonly kind: "opened"; readonly from: string; readonly rooms: readonly RoomVersion[] }
+  /** The answer to `opened`: these are not open. */
+  | { readonly kind: "absent"; readonly from: string; readonly rooms: readonly string[] }
+  /** How far what it owns has come, so that what was lost is noticed. */
+  | { readonly kind: "digest"; readonly from: string; readonly rooms: readonly RoomVersion[] }
+  /** What changed after these versions has not come. */
+  | { readonly kind: "wanted"; readonly from: string; readonly rooms: readonly RoomVersion[] };

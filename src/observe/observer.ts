@@ -78,6 +78,8 @@ export const GAUGES = {
   inboxes: "inboxes in memory",
   pushes_waiting: "notifications waiting to be pushed",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
+  peers: "other nodes that are there",
+  state_owned_elsewhere: "keys of rooms' state that other nodes own",
 } as const satisfies Record<string, string>;
 
 export type GaugeName = keyof typeof GAUGES;

@@ -2,8 +2,8 @@ import { isoTime } from "../codec/json.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Envelope, Json } from "../protocol/index.ts";
 import type { StateVoice } from "./delivery.ts";
-import { MEMBERS, type Members } from "./members.ts";
-import type { Change, RoomState } from "./state.ts";
+import type { Members } from "./members.ts";
+import { type Change, MEMBERS, type RoomState } from "./state.ts";
 import type { KeyChange, StateFamily } from "./state-family.ts";
 
 /** How the changes of a room's state look on the wire. */

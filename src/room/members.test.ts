@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { createFakeClock, type FakeClock } from "../testing/fake-clock.ts";
-import { CROWD, GRACE_MS, MEMBERS, Members } from "./members.ts";
-import { RoomState } from "./state.ts";
+import { CROWD, GRACE_MS, Members, type PresenceVoice } from "./members.ts";
+import { MEMBERS, RoomState } from "./state.ts";
 import { range } from "./world.test-support.ts";
+
+/** Nobody else to tell. */
+const ALONE: PresenceVoice = { join() {}, leave() {}, say() {} };
 
 describe("the members of a room", () => {
   let clock: FakeClock;
@@ -13,7 +16,7 @@ describe("the members of a room", () => {
   beforeEach(() => {
     clock = createFakeClock();
     state = new RoomState({ keys: 10_000, bytes: 0 });
-    members = new Members(state, clock);
+    members = new Members(state, clock, ALONE);
     rev = 0;
   });
 
@@ -163,13 +166,62 @@ describe("the members of a room", () => {
     expect(members.list(2).users.map(({ userId }) => userId)).toEqual(["1", "2"]);
   });
 
-  it("do not go uncounted when a room has no place for their state", () => {
-    state = new RoomState({ keys: 1, bytes: 0 });
-    members = new Members(state, clock);
+  describe("of several nodes", () => {
+    const presence = (id: string, joinedAt = 5) => ({ userId: id, userName: `the ${id}`, joinedAt });
+
+    it("are one list, and one user on two nodes is one member", () => {
+      join("ann");
+      members.arrived(presence("ann"));
+      members.arrived(presence("bob"));
+      members.arrived(presence("bob"));
+      expect(told()).toEqual(["+ann", "+bob"]);
+      expect(members.list()).toMatchObject({ count: 2, users: [{ userId: "ann" }, { userId: "bob", joinedAt: 5 }] });
+      members.departed("bob", "dropped");
+      members.departed("ann", "left");
+      expect([members.count, told()]).toEqual([2, []]);
+      members.departed("bob", "left");
+      expect(state.changesSince(rev)).toMatchObject([{ key: "bob", last: { reason: "left" } }]);
+      members.leave("ann", "left");
+      expect([members.count, told()]).toEqual([0, ["-bob", "-ann"]]);
+    });
+
+    it("keep the time they came when they come back on another node", async () => {
+      members.arrived(presence("ann"));
+      join("ann");
+      members.departed("ann", "dropped");
+      expect(members.list().users).toEqual([presence("ann")]);
+      expect(told()).toEqual(["+ann"]);
+    });
+
+    it("are a crowd together (MEM-3)", () => {
+      for (const id of range(1, CROWD)) members.arrived(presence(`${id}`));
+      told();
+      join("ann");
+      expect([members.count, told(), members.sweep()]).toEqual([CROWD + 1, [], true]);
+    });
+
+    it("go at once when they say so on another node, unless they are joined here", async () => {
+      join("ann");
+      members.hearLeft("ann", false);
+      expect(members.count).toBe(1);
+      members.leave("ann", "dropped");
+      members.hearLeft("ann", false);
+      expect(told()).toEqual([]);
+      expect(members.count).toBe(0);
+      join("bob");
+      members.hearLeft("bob", true);
+      members.leave("bob", "dropped");
+      expect(members.count).toBe(0);
+    });
+  });
+
+  it("do not go uncounted when a room has no place for state", () => {
+    state = new RoomState({ keys: 0, bytes: 0 });
+    members = new Members(state, clock, ALONE);
     join("ann");
     join("bob");
-    expect([members.count, state.size(MEMBERS)]).toEqual([2, 1]);
+    expect([members.count, told()]).toEqual([2, ["+ann", "+bob"]]);
     members.leave("bob", "left");
-    expect([members.count, told()]).toEqual([1, ["+ann"]]);
+    expect([members.count, told()]).toEqual([1, ["-bob"]]);
   });
 });

@@ -1,8 +1,5 @@
 import type { Clock } from "../protocol/index.ts";
-import type { RoomState } from "./state.ts";
-
-/** The family of the room's state that says who is here. Told by `room_users`, not by `joined_room.state`. */
-export const MEMBERS = "members";
+import { MEMBERS, type RoomState } from "./state.ts";
 
 /** Above this many members single arrivals are not told any more (MEM-3). */
 export const CROWD = 100;
@@ -16,31 +13,54 @@ export interface MemberUser {
   readonly name: string;
 }
 
+/** A member as readers are told of it. */
+export interface Presence {
+  readonly userId: string;
+  readonly userName: string;
+  /** ms since 1970. */
+  readonly joinedAt: number;
+}
+
+/** Who tells other nodes of the members here. */
+export interface PresenceVoice {
+  /** A user is present on this node. */
+  join(userId: string, presence: Presence): void;
+  /** A user is present on this node no longer. */
+  leave(userId: string, reason: "left" | "dropped"): void;
+  /** A user said that it leaves: no grace is to hold it anywhere. */
+  say(userId: string, isDeparting: boolean): void;
+}
+
 /**
- * Who is in a room, by user and not by connection. A user stays for as long as one connection is joined, and for a grace
- * after a drop, so that a reconnect is nothing to tell (MEM-1 to MEM-3).
+ * Who is in a room, by user and not by connection. A user stays for as long as one connection is joined, on whichever node,
+ * and for a grace after a drop, so that a reconnect is nothing to tell (MEM-1 to MEM-3).
  */
 export class Members {
   readonly #state: RoomState;
   readonly #clock: Clock;
-  readonly #users = new Map<string, Presence>();
+  readonly #voice: PresenceVoice;
+  readonly #here = new Map<string, LocalPresence>();
+  /** Users whom other nodes have, and how many do. */
+  readonly #elsewhere = new Map<string, { readonly presence: Presence; nodes: number }>();
   /** Users who dropped and whose grace runs. */
-  readonly #leaving = new Set<Presence>();
+  readonly #leaving = new Set<LocalPresence>();
+  #count = 0;
   #crowdChanged = false;
 
-  constructor(state: RoomState, clock: Clock) {
+  constructor(state: RoomState, clock: Clock, voice: PresenceVoice) {
     this.#state = state;
     this.#clock = clock;
+    this.#voice = voice;
   }
 
-  /** How many users. */
+  /** How many users, over all nodes. */
   get count(): number {
-    return this.#users.size;
+    return this.#count;
   }
 
   /** A connection of the user joined. */
   join(user: MemberUser): void {
-    const known = this.#users.get(user.id);
+    const known = this.#here.get(user.id);
     if (known !== undefined) {
       known.connections++;
       known.graceEndsAt = null;
@@ -48,32 +68,34 @@ export class Members {
       this.#leaving.delete(known);
       return;
     }
-    const joinedAt = this.#clock.now();
-    this.#users.set(user.id, {
-      user,
-      joinedAt,
+    const elsewhere = this.#elsewhere.get(user.id)?.presence;
+    const joinedAt = elsewhere?.joinedAt ?? this.#clock.now();
+    const presence = { userId: user.id, userName: user.name, joinedAt };
+    this.#here.set(user.id, {
+      presence,
       connections: 1,
       graceEndsAt: null,
       departsUntil: null,
       reason: "dropped",
     });
-    const crowd = this.#users.size > CROWD;
-    this.#state.set(MEMBERS, user.id, { userId: user.id, userName: user.name, joinedAt }, { quiet: crowd });
-    if (crowd) this.#crowdChanged = true;
+    this.#voice.join(user.id, presence);
+    if (elsewhere === undefined) this.#arrive(presence);
   }
 
   /** A connection of the user went: by `leave_room` at once, by a drop after the grace. */
   leave(userId: string, reason: "left" | "dropped"): void {
-    const presence = this.#users.get(userId);
-    if (presence === undefined || presence.connections === 0) return;
-    presence.connections--;
-    if (presence.connections > 0) return;
-    const hasSaidSo = presence.departsUntil !== null && this.#clock.monotonic() < presence.departsUntil;
-    presence.reason = hasSaidSo ? "left" : reason;
-    if (presence.reason === "left") this.#remove(presence);
-    else {
-      presence.graceEndsAt = this.#clock.monotonic() + GRACE_MS;
-      this.#leaving.add(presence);
+    const local = this.#here.get(userId);
+    if (local === undefined || local.connections === 0) return;
+    local.connections--;
+    if (local.connections > 0) return;
+    const hasSaidSo = local.departsUntil !== null && this.#clock.monotonic() < local.departsUntil;
+    local.reason = hasSaidSo ? "left" : reason;
+    if (local.reason === "left") {
+      this.#voice.say(userId, false);
+      this.#remove(local);
+    } else {
+      local.graceEndsAt = this.#clock.monotonic() + GRACE_MS;
+      this.#leaving.add(local);
     }
   }
 
@@ -82,21 +104,46 @@ export class Members {
    * last of it drops within the time of a grace, there is no grace.
    */
   depart(userId: string): void {
-    const presence = this.#users.get(userId);
-    if (presence === undefined) return;
-    if (presence.connections > 0) {
-      presence.departsUntil = this.#clock.monotonic() + GRACE_MS;
+    this.#voice.say(userId, true);
+    this.hearLeft(userId, true);
+  }
+
+  /** A user said on another node that it leaves (`isDeparting`: as `depart`). */
+  hearLeft(userId: string, isDeparting: boolean): void {
+    const local = this.#here.get(userId);
+    if (local === undefined) return;
+    if (local.connections > 0) {
+      if (isDeparting) local.departsUntil = this.#clock.monotonic() + GRACE_MS;
       return;
     }
-    presence.reason = "left";
-    this.#remove(presence);
+    local.reason = "left";
+    this.#remove(local);
+  }
+
+  /** One more of the other nodes has the user. */
+  arrived(presence: Presence): void {
+    const known = this.#elsewhere.get(presence.userId);
+    if (known !== undefined) {
+      known.nodes++;
+      return;
+    }
+    this.#elsewhere.set(presence.userId, { presence, nodes: 1 });
+    if (!this.#here.has(presence.userId)) this.#arrive(presence);
+  }
+
+  /** One of the other nodes has the user no longer. */
+  departed(userId: string, reason: "left" | "dropped"): void {
+    const known = this.#elsewhere.get(userId);
+    if (known === undefined || --known.nodes > 0) return;
+    this.#elsewhere.delete(userId);
+    if (!this.#here.has(userId)) this.#depart(known.presence, reason);
   }
 
   /** Ends the graces that are over. True when a crowd's count should be told. */
   sweep(): boolean {
     const now = this.#clock.monotonic();
-    for (const presence of this.#leaving) {
-      if (presence.graceEndsAt !== null && presence.graceEndsAt <= now) this.#remove(presence);
+    for (const local of this.#leaving) {
+      if (local.graceEndsAt !== null && local.graceEndsAt <= now) this.#remove(local);
     }
     const tell = this.#crowdChanged;
     this.#crowdChanged = false;
@@ -105,27 +152,43 @@ export class Members {
 
   /** The users, at most `limit` of them, and the count of all. */
   list(limit = CROWD): { count: number; users: { userId: string; userName: string; joinedAt: number }[] } {
-    const users = [];
-    for (const { user, joinedAt } of this.#users.values()) {
+    const users: Presence[] = [];
+    for (const { presence } of this.#here.values()) {
       if (users.length >= limit) break;
-      users.push({ userId: user.id, userName: user.name, joinedAt });
+      users.push({ ...presence });
     }
-    return { count: this.#users.size, users };
+    for (const [userId, { presence }] of this.#elsewhere) {
+      if (users.length >= limit) break;
+      if (!this.#here.has(userId)) users.push({ ...presence });
+    }
+    return { count: this.#count, users };
   }
 
-  #remove(presence: Presence): void {
-    const crowd = this.#users.size > CROWD;
-    this.#leaving.delete(presence);
-    this.#users.delete(presence.user.id);
-    const { user, reason } = presence;
-    this.#state.remove(MEMBERS, user.id, crowd, { userId: user.id, userName: user.name, reason });
+  #remove(local: LocalPresence): void {
+    const { presence, reason } = local;
+    this.#leaving.delete(local);
+    this.#here.delete(presence.userId);
+    this.#voice.leave(presence.userId, reason);
+    if (!this.#elsewhere.has(presence.userId)) this.#depart(presence, reason);
+  }
+
+  #arrive(presence: Presence): void {
+    this.#count++;
+    const crowd = this.#count > CROWD;
+    this.#state.announce(MEMBERS, presence.userId, { ...presence }, null, crowd);
+    if (crowd) this.#crowdChanged = true;
+  }
+
+  #depart({ userId, userName }: Presence, reason: "left" | "dropped"): void {
+    const crowd = this.#count > CROWD;
+    this.#count--;
+    this.#state.announce(MEMBERS, userId, null, { userId, userName, reason }, crowd);
     if (crowd) this.#crowdChanged = true;
   }
 }
 
-interface Presence {
-  readonly user: MemberUser;
-  readonly joinedAt: number;
+interface LocalPresence {
+  readonly presence: Presence;
   connections: number;
   graceEndsAt: number | null;
   /** Until when a drop is a leave. */

@@ -18,8 +18,10 @@ import { Delivery } from "./delivery.ts";
 import type { Fanout } from "./fanout.ts";
 import { Follower } from "./follower.ts";
 import { type Lead, Leading } from "./lead.ts";
-import { Members } from "./members.ts";
+import { Members, type Presence } from "./members.ts";
 import type { Page, Place } from "./page.ts";
+import type { Peers } from "./peers.ts";
+import { SharedState } from "./shared-state.ts";
 import type { Sink } from "./sink.ts";
 import { RoomState } from "./state.ts";
 import type { StateFamily } from "./state-family.ts";
@@ -47,6 +49,7 @@ export interface RoomParts {
   readonly bus: Bus;
   readonly nodeId: string;
   readonly fanout: Fanout;
+  readonly peers: Peers;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly limits: Limits;
@@ -68,7 +71,8 @@ export class Room {
   readonly #follower: Follower;
   readonly #delivery: Delivery;
   readonly #voice: ChangeVoice;
-  readonly #leading = new Leading();
+  readonly #shared: SharedState;
+  readonly #leading: Leading;
   readonly #unsubscribe: () => void;
   #companion: Companion | null = null;
   /** What happened while the companion was made. */
@@ -76,6 +80,7 @@ export class Room {
   /** Unlike that of any other room object, here or on another node: its state starts anew with it. */
   readonly #instance: string;
   #pins = 0;
+  #isLoaded = false;
   /** Since the last trim; a room that was just opened may be over already. */
   #appendedSinceTrim = Infinity;
   #bytesSinceTrim = Infinity;
@@ -84,11 +89,18 @@ export class Room {
   constructor(parts: RoomParts) {
     const { roomId, kind, clock, limits, bus } = parts;
     this.#parts = parts;
-    this.#instance = `${parts.nodeId}-${(instances++).toString(36)}`;
+    const life = ++instances;
+    this.#instance = `${parts.nodeId}-${life.toString(36)}`;
     this.roomId = roomId;
     this.kind = kind;
     this.state = new RoomState({ keys: limits.stateKeys, bytes: limits.stateBytes });
-    this.members = new Members(this.state, clock);
+    this.#shared = this.#share(life);
+    this.members = new Members(this.state, clock, {
+      join: (userId: string, presence: Presence) => this.#shared.join(userId, { ...presence }),
+      leave: (userId, reason) => this.#shared.leave(userId, reason),
+      say: (userId, isDeparting) => this.#sayLeft(userId, isDeparting),
+    });
+    this.#leading = new Leading(parts, this.#instance);
     this.#voice = new ChangeVoice({ ...parts, state: this.state, members: this.members });
     this.#follower = new Follower(parts, parts.head, {
       advanced: (event) => {
@@ -103,6 +115,25 @@ export class Room {
     });
     this.#delivery = new Delivery({ ...parts, state: this.#voice, gatherMs: kind.gatherMs ?? 0 }, this.#follower);
     this.#unsubscribe = bus.subscribe(roomId, (notice) => this.hear(notice));
+  }
+
+  #share(life: number): SharedState {
+    const { roomId, nodeId, clock, kind, peers, observer } = this.#parts;
+    const isKept = (family: string): boolean => kind.state[family]?.kept === true;
+    const shared = new SharedState(
+      { roomId, nodeId, life, state: this.state, clock, isKept },
+      {
+        arrived: (presence) => this.members.arrived(presence),
+        departed: (userId, reason) => this.members.departed(userId, reason),
+        changed: () => this.#delivery.mark(),
+        marksMissed: () => {
+          if (this.#isLoaded)
+            this.#loadKept(false).catch((error: unknown) => observer.failure("reading the marks of a room", error));
+        },
+        owned: () => peers.owned(shared),
+      },
+    );
+    return shared;
   }
 
   get epoch(): string {
@@ -158,8 +189,7 @@ export class Room {
       this.#follower.isIdle &&
       this.#pins === 0 &&
       this.#companion?.isBusy !== true &&
-      this.members.count === 0 &&
-      Object.entries(this.kind.state).every(([family, { kept }]) => kept === true || this.state.size(family) === 0)
+      this.#shared.ownsNothing
     );
   }
 
@@ -219,14 +249,21 @@ export class Room {
     const leaseMs = definition.leaseMs ?? defaultLeaseMs;
     const expiresAt = leaseMs === undefined ? null : this.#parts.clock.monotonic() + leaseMs;
     const bytes = key.length + JSON.stringify(value).length;
-    const isSet = this.state.set(family, key, value, { expiresAt, bytes });
+    const isSet = this.#shared.set(family, key, value, expiresAt, bytes);
     if (isSet) this.#delivery.gather(bytes);
     return isSet;
   }
 
-  /** Removes a value of a family. */
+  /** Removes a value of a family, on whichever node it was set. */
   removeState(family: string, key: string): boolean {
-    const isRemoved = this.state.remove(family, key);
+    const isRemoved = this.#shared.remove(family, key);
+    if (isRemoved) this.#delivery.mark();
+    return isRemoved;
+  }
+
+  /** Whoever set a value here has gone: removes it, unless it was set again on another node. */
+  withdrawState(family: string, key: string): boolean {
+    const isRemoved = this.#shared.withdraw(family, key);
     if (isRemoved) this.#delivery.mark();
     return isRemoved;
   }
@@ -235,8 +272,11 @@ export class Room {
     if (typeof value !== "number") throw new TypeError("a kept value is a seq");
     const { seq, moved } = await this.#parts.log.setMark(this.roomId, family, key, value);
     // A mark that did not move may still be news to this node; it is none to the readers.
-    this.state.set(family, key, seq, { quiet: !moved });
-    if (moved) this.#delivery.mark();
+    this.state.set(family, key, seq, { quiet: !moved, mark: String(seq) });
+    if (moved) {
+      this.#shared.moved(family, key, seq);
+      this.#delivery.mark();
+    }
     return moved;
   }
 
@@ -319,26 +359,53 @@ export class Room {
 
   /** Names a revision of the state, as this node holds it now: what a poll's cursor says of it. */
   revision(rev: number): string {
-    return `${this.#instance}.${rev}`;
+    return `${this.#instance}.${rev}.${this.state.fingerprint}`;
   }
 
-  /** The revision a client names; null for one that is not of this room as it stands in memory here. */
+  /**
+   * The revision a client names. One of another room object, here or on another node, is the newest when the state is the same;
+   * null when it is not.
+   */
   knownRevision(revision: string | null): number | null {
-    const dot = revision?.lastIndexOf(".") ?? -1;
-    if (revision === null || revision.slice(0, dot) !== this.#instance) return null;
-    const rev = Number(revision.slice(dot + 1));
+    const [instance, counted, fingerprint] = revision?.split(".") ?? [];
+    if (instance !== this.#instance) return fingerprint === this.state.fingerprint ? this.state.rev : null;
+    const rev = Number(counted);
     return Number.isSafeInteger(rev) && rev >= 0 && rev <= this.state.rev ? rev : null;
   }
 
   // ---- what comes in
 
-  /** Another node rang. */
+  /** Another node told something of this room. */
   hear(notice: Notice): void {
     if (notice.from === this.#parts.nodeId) return;
-    if (notice.kind === "signal") this.#delivery.signal(notice.envelope);
-    else if (notice.kind === "note") this.#hearNote(notice);
-    else if (notice.epoch !== this.epoch) void this.refresh().catch(() => {});
-    else this.#follower.hear(notice.seq);
+    switch (notice.kind) {
+      case "event":
+        if (notice.epoch !== this.epoch) void this.refresh().catch(() => {});
+        else this.#follower.hear(notice.seq);
+        return;
+      case "signal":
+        this.#delivery.signal(notice.envelope);
+        return;
+      case "note":
+        this.#hearNote(notice);
+        return;
+      case "state":
+        this.#parts.peers.hearState(notice);
+        return;
+      case "closed":
+        this.#parts.peers.hearClosed(notice);
+        return;
+      case "left":
+        this.members.hearLeft(notice.userId, notice.isDeparting);
+        this.#delivery.mark();
+        return;
+      default:
+    }
+  }
+
+  #sayLeft(userId: string, isDeparting: boolean): void {
+    const { bus, nodeId } = this.#parts;
+    if (this.#shared.peers.size > 0) bus.publish(this.roomId, { kind: "left", from: nodeId, userId, isDeparting });
   }
 
   #hearNote({ to, name, data, from }: Notice & { kind: "note" }): void {
@@ -370,9 +437,12 @@ export class Room {
 
   // ---- upkeep
 
-  /** Loads the kept families, and what the namespace keeps beside the room. Once, before anybody joins. */
+  /** Loads what other nodes own, the kept families, and what the namespace keeps beside the room. Once, before anybody joins. */
   async load(): Promise<void> {
-    await this.#loadKept();
+    await this.#parts.peers.open(this.#shared);
+    // Afterwards, because of what moves from now on this node is told.
+    this.#isLoaded = true;
+    await this.#loadKept(true);
     if (this.kind.open === undefined) return;
     this.#unheard = [];
     this.state.onChange = (change) => this.#inform((companion) => companion.stateChanged(change));
@@ -382,12 +452,17 @@ export class Room {
     this.#unheard = null;
   }
 
-  async #loadKept(): Promise<void> {
+  async #loadKept(quiet: boolean): Promise<void> {
     for (const [family, definition] of Object.entries(this.kind.state)) {
       if (definition.kept !== true) continue;
       const marks = await this.#parts.log.marks(this.roomId, family);
-      for (const [user, seq] of marks) this.state.set(family, user, seq, { quiet: true });
+      for (const [user, seq] of marks) {
+        const known = this.state.get(family, user);
+        if (typeof known === "number" && known >= seq) continue;
+        this.state.set(family, user, seq, { quiet, mark: String(seq) });
+      }
     }
+    this.#delivery.mark();
   }
 
   /** Ends leases and graces, tells a crowd its count, trims, lets go of memory nobody needs. Called about once a second. */
@@ -395,6 +470,7 @@ export class Room {
     const now = this.#parts.clock.monotonic();
     const revBefore = this.state.rev;
     this.state.sweep(now);
+    this.#shared.sweep(now);
     if (this.members.sweep()) this.#delivery.signal(this.#voice.users());
     if (this.state.rev !== revBefore) this.#delivery.mark();
     this.#trimWhenDue(now);
@@ -421,6 +497,7 @@ export class Room {
   /** Lets go of the bus, of the log, and of whoever waits. */
   close(): void {
     this.#leading.close();
+    this.#parts.peers.close(this.#shared);
     this.#inform((companion) => companion.close());
     this.#unsubscribe();
     this.#follower.close();

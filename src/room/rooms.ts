@@ -3,8 +3,10 @@ import type { Log } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, Timer } from "../protocol/index.ts";
 import { Fanout } from "./fanout.ts";
+import { Peers } from "./peers.ts";
 import type { RoomKind } from "./room.ts";
 import { Room } from "./room.ts";
+import { Words } from "./words.ts";
 
 /** How often leases, graces and retention are looked at, ms. */
 const SWEEP_MS = 1_000;
@@ -24,6 +26,9 @@ export interface RoomsParts {
 /** The rooms this node serves. A room is opened when somebody needs it and forgotten some time after nobody does. */
 export class Rooms {
   readonly fanout: Fanout;
+  /** What is said between nodes that is about no room. */
+  readonly words: Words;
+  readonly #peers: Peers;
   readonly #parts: RoomsParts;
   /** In the order of last use, the longest unused first. */
   readonly #rooms = new Map<string, Room>();
@@ -36,6 +41,8 @@ export class Rooms {
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     this.fanout = new Fanout(parts.observer);
+    this.words = new Words(parts);
+    this.#peers = new Peers(parts);
     this.#arm();
     parts.observer.gauge("rooms", () => this.#rooms.size);
     parts.observer.gauge("tail_bytes", () => this.#sum((room) => room.tailBytes));
@@ -78,7 +85,7 @@ export class Rooms {
       const heads = await this.#parts.log.heads([roomId]);
       const head = heads.get(roomId);
       if (head === undefined) throw new Error("the log gave no head");
-      const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout });
+      const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout, peers: this.#peers });
       for (const notice of rung.values()) room.hear(notice);
       try {
         await room.load();
@@ -108,6 +115,7 @@ export class Rooms {
       room.close();
       idle--;
     }
+    this.#peers.sweep();
     const now = this.#parts.clock.monotonic();
     if (now - this.#auditedAt >= (this.#parts.bus.lossless ? LOSSLESS_AUDIT_MS : AUDIT_MS)) {
       this.#auditedAt = now;
@@ -134,10 +142,32 @@ export class Rooms {
     return this.#parts.log.marksOf(user, family);
   }
 
+  /** The other nodes that are there. */
+  get otherNodes(): readonly string[] {
+    return this.#peers.nodeIds;
+  }
+
+  /**
+   * A user says that it leaves a room, whatever node it read it on: no grace is to hold it as a member (HTTP-3).
+   */
+  depart(roomId: string, userId: string): void {
+    const room = this.#rooms.get(roomId);
+    if (room === undefined) {
+      const { bus, nodeId } = this.#parts;
+      bus.publish(roomId, { kind: "left", from: nodeId, userId, isDeparting: true });
+      return;
+    }
+    room.members.depart(userId);
+    room.mark();
+  }
+
   /** Stops. Readers are not told. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.words.close();
+    // First, so that others know the members of these rooms may come back elsewhere.
+    this.#peers.end();
     for (const room of this.#rooms.values()) room.close();
     this.#rooms.clear();
   }

@@ -1,4 +1,8 @@
 import type { Json } from "../protocol/index.ts";
+import { Fingerprint } from "./fingerprint.ts";
+
+/** The family of the room's state that says who is here. Told by `room_users`, not by `joined_room.state`. */
+export const MEMBERS = "members";
 
 /**
  * A room's state: the latest value per key, in families. Every change has a revision; a reader that knows revision r is
@@ -14,6 +18,7 @@ export class RoomState {
   #rev = 0;
   #keys = 0;
   #bytes = 0;
+  readonly #fingerprint = new Fingerprint();
   /** Told every change that has a revision, in order. */
   onChange: ((change: Change) => void) | null = null;
 
@@ -35,6 +40,11 @@ export class RoomState {
     return this.#families.get(family)?.get(key)?.value ?? null;
   }
 
+  /** The same for equal states, whatever way they came about; another, all but surely, for others. */
+  get fingerprint(): string {
+    return this.#fingerprint.text;
+  }
+
   /** What the values count for, bytes. */
   get bytes(): number {
     return this.#bytes;
@@ -42,7 +52,7 @@ export class RoomState {
 
   /** Sets a value. False, and nothing changes, when the bounds do not allow it. */
   set(family: string, key: string, value: Json, options: SetOptions = {}): boolean {
-    const { expiresAt = null, bytes = 0, quiet = false } = options;
+    const { expiresAt = null, bytes = 0, quiet = false, mark = "" } = options;
     let values = this.#families.get(family);
     const before = values?.get(key);
     if (this.#bytes + bytes - (before?.bytes ?? 0) > this.#bounds.bytes) return false;
@@ -51,9 +61,10 @@ export class RoomState {
       values = new Map();
       this.#families.set(family, values);
     }
-    this.#forget(before);
-    const entry: Entry = { value, expiresAt, bytes };
+    this.#forget(family, key, before);
+    const entry: Entry = { value, expiresAt, bytes, mark };
     values.set(key, entry);
+    this.#fingerprint.add(family, key, mark);
     this.#keys++;
     this.#bytes += bytes;
     if (expiresAt !== null) this.#leased.set(entry, { family, key });
@@ -70,9 +81,19 @@ export class RoomState {
     const before = values?.get(key);
     if (values === undefined || before === undefined) return false;
     values.delete(key);
-    this.#forget(before);
+    this.#forget(family, key, before);
     if (!quiet) this.#note({ family, key, value: null, last: last ?? before.value, fresh: false });
     return true;
+  }
+
+  /**
+   * Tells readers of a key whose value is kept elsewhere: that it is there now, or (null) gone.
+   * @param quiet as `SetOptions.quiet`.
+   */
+  announce(family: string, key: string, value: Json, last: Json, quiet: boolean): void {
+    if (value !== null) this.#fingerprint.add(family, key, "");
+    else this.#fingerprint.remove(family, key, "");
+    if (!quiet) this.#note({ family, key, value, last, fresh: value !== null });
   }
 
   /** Removes what has expired. */
@@ -121,8 +142,9 @@ export class RoomState {
     return Array.from(newest.values()).filter((change) => !(change.fresh && change.value === null));
   }
 
-  #forget(entry: Entry | undefined): void {
+  #forget(family: string, key: string, entry: Entry | undefined): void {
     if (entry === undefined) return;
+    this.#fingerprint.remove(family, key, entry.mark);
     this.#keys--;
     this.#bytes -= entry.bytes;
     this.#leased.delete(entry);
@@ -160,12 +182,15 @@ export interface SetOptions {
   readonly bytes?: number;
   /** True for a value that readers learn in another way: it gets no revision. */
   readonly quiet?: boolean;
+  /** Names the write on every node: two states are equal when their keys and marks are. Default: none. */
+  readonly mark?: string;
 }
 
 interface Entry {
   readonly value: Json;
   readonly expiresAt: number | null;
   readonly bytes: number;
+  readonly mark: string;
 }
 
 const RING = 512;

@@ -1,8 +1,7 @@
 import type { LogEvent } from "../log/log.ts";
 import type { Json } from "../protocol/index.ts";
 import type { Companion } from "../room/companion.ts";
-import { MEMBERS } from "../room/members.ts";
-import type { Change } from "../room/state.ts";
+import { type Change, MEMBERS } from "../room/state.ts";
 import type { RoomFeature } from "./namespace.ts";
 import { viewEvent } from "./view.ts";
 

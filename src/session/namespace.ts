@@ -199,6 +199,8 @@ export interface Lead {
   readonly fence: number;
   /** Aborted when this node does not lead any more. */
   readonly signal: AbortSignal;
+  /** Whether it still leads, by the time of this moment: to be asked before it acts, because a node that slept did not see its time pass. */
+  holds(): boolean;
 }
 
 /** An event that a namespace itself appends. */
@@ -211,6 +213,8 @@ export interface AppendedEvent {
   readonly messageId?: string | null;
   /** Append only when the head is this seq. */
   readonly expect?: number;
+  /** Append only while nobody leads the room after the lead with this fence (`Lead.fence`); `conflict` otherwise. */
+  readonly fence?: number;
 }
 
 /** What became of it. */

@@ -16,8 +16,8 @@ export class OpenedRoom extends ViewedRoom implements OpenRoom {
     return this.room.readers;
   }
 
-  append({ type, payload, sender = null, messageId = null, expect }: AppendedEvent): Promise<AppendedPlace> {
-    return this.room.publish(sender, messageId, { type, data: JSON.stringify(payload) }, { expect });
+  append({ type, payload, sender = null, messageId = null, expect, fence }: AppendedEvent): Promise<AppendedPlace> {
+    return this.room.publish(sender, messageId, { type, data: JSON.stringify(payload) }, { expect, fence });
   }
 
   signal(type: string, payload: JsonObject): void {

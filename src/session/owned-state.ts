@@ -36,7 +36,7 @@ export class OwnedState {
       if (last?.get(key) !== this) continue;
       last.delete(key);
       const at = key.indexOf("\n");
-      this.#room.removeState(key.slice(0, at), key.slice(at + 1));
+      this.#room.withdrawState(key.slice(0, at), key.slice(at + 1));
     }
     this.#keys = null;
   }

@@ -12,9 +12,7 @@ export function handleLeaveRoom(
   leaveRoom(session, roomId);
   if (!session.connection.isDuplex) {
     // What it read with has ended already, or is ending: it will not come back within the grace.
-    const room = rooms.get(roomId);
-    room?.members.depart(session.user!.id);
-    room?.mark();
+    rooms.depart(roomId, session.user!.id);
   }
   session.ack(envelope.messageId, { roomId });
 }
