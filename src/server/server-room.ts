@@ -76,7 +76,7 @@ export class ServerRoom {
   }
 
   /**
-   * Takes a user's connections on this node out of the room, also such as only wait in a poll: they get `left_room` with
+   * Takes a user's connections, on all nodes, out of the room, also such as only wait in a poll: they get `left_room` with
    * the reason `kicked`, and nothing of the room after it. The user may join again, unless a rule says otherwise.
    */
   kick(userId: string): Promise<void> {

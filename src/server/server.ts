@@ -95,7 +95,7 @@ export interface YamabikoServer {
   notify(userIds: readonly (string | number)[], notification: NotificationInput): Promise<NotifyOutcome[]>;
   /** A part of a user's inbox, newest first. */
   inbox(userId: string, query?: InboxQuery): Promise<InboxPage>;
-  /** Closes a user's connections on this node with 4403, whatever they came by. They may come again, unless a rule says otherwise. */
+  /** Closes a user's connections with 4403, on all nodes, whatever they came by. They may come again, unless a rule says otherwise. */
   disconnect(userId: string): Promise<void>;
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<string>;

@@ -6,7 +6,7 @@ const KICKED_MS = 60_000;
 const MAX_KICKS = 10_000;
 
 /**
- * Who was taken out of which room a moment ago. A connection that was there has been told; one that reads by polls, and was
+ * Who was taken out of which room a moment ago; every node knows it. A connection that was there has been told; one that reads by polls, and was
  * between two of them, is told with its next one.
  */
 export class Kicks {
@@ -40,9 +40,9 @@ export class Kicks {
     return false;
   }
 
-  /** The user has joined the room again. */
-  forget(roomId: string, userId: string): void {
-    if (this.#until.size > 0) this.#until.delete(keyOf(roomId, userId));
+  /** The user has joined the room again. Whether that was news. */
+  forget(roomId: string, userId: string): boolean {
+    return this.#until.size > 0 && this.#until.delete(keyOf(roomId, userId));
   }
 }
 

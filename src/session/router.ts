@@ -143,7 +143,9 @@ export class Router implements SessionRouter {
 
   async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
     if (envelope.type === "join_room") {
-      this.kicks.forget(address.roomId, session.user!.id);
+      const { roomId } = address;
+      const userId = session.user!.id;
+      if (this.kicks.forget(roomId, userId)) this.services.rooms.words.say("back", { roomId, userId });
       return handleJoinRoom(session, envelope, address, this.services);
     }
     if (envelope.type === "leave_room") return handleLeaveRoom(session, envelope, address, this.services);

@@ -32,6 +32,7 @@ export class Sessions implements SessionKeeper {
   constructor(router: Router, prefix: string) {
     this.#router = router;
     this.#prefix = prefix;
+    this.#listen();
     this.#every(SWEEP_MS, () => this.sweep());
     this.#gateEvery();
     router.services.observer.gauge("rooms_joined", () => {
@@ -139,8 +140,13 @@ export class Sessions implements SessionKeeper {
     return true;
   }
 
-  /** Takes a user's connections on this node out of a room. They may join again, unless a rule says otherwise. */
+  /** Takes a user's connections, on all nodes, out of a room. They may join again, unless a rule says otherwise. */
   kick(userId: string, roomId: string): void {
+    this.#router.services.rooms.words.say("kick", { userId, roomId });
+    this.#kickHere(userId, roomId);
+  }
+
+  #kickHere(userId: string, roomId: string): void {
     this.#router.kicks.add(roomId, userId);
     for (const session of this.#all) {
       if (session.user?.id !== userId) continue;
@@ -151,12 +157,17 @@ export class Sessions implements SessionKeeper {
     }
     // Between two polls it is a member that is not there.
     const room = this.#router.services.rooms.get(roomId);
-    room?.members.depart(userId);
+    room?.members.hearLeft(userId, true);
     room?.mark();
   }
 
-  /** Closes a user's connections on this node. */
+  /** Closes a user's connections on all nodes. */
   disconnect(userId: string, code: CloseName, reason: string): void {
+    this.#router.services.rooms.words.say("disconnect", { userId, code, reason });
+    this.#disconnectHere(userId, code, reason);
+  }
+
+  #disconnectHere(userId: string, code: CloseName, reason: string): void {
     for (const session of this.#all) if (session.user?.id === userId) session.close(code, reason);
   }
 
@@ -171,6 +182,23 @@ export class Sessions implements SessionKeeper {
   /** Closes all. */
   close(): void {
     for (const session of this.#all) session.close("restart", "the server is closing");
+  }
+
+  /** What is decided about users on another node holds here too. */
+  #listen(): void {
+    const { words } = this.#router.services.rooms;
+    words.on("kick", (said) => {
+      const { userId, roomId } = said as { userId: string; roomId: string };
+      this.#kickHere(userId, roomId);
+    });
+    words.on("disconnect", (said) => {
+      const { userId, code, reason } = said as { userId: string; code: CloseName; reason: string };
+      this.#disconnectHere(userId, code, reason);
+    });
+    words.on("back", (said) => {
+      const { userId, roomId } = said as { userId: string; roomId: string };
+      this.#router.kicks.forget(roomId, userId);
+    });
   }
 
   #every(ms: number, run: () => void): void {

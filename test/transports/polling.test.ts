@@ -405,6 +405,9 @@ describe("polls", () => {
         const log = `sqlite:${join(directory, "log.db")}`;
         await begin({ log });
         await stage.fill(2);
+        const ben = await stage.open("websocket", "ben");
+        await ben.join("room");
+        await ben.send("typing_start", { roomId: "room" });
         const before = pollOf(await post({ messages: [joinRoom("room", { after: 0 })] }));
         expect(before.messages.filter(({ seq }) => seq !== undefined)).toHaveLength(2);
         await begin({ log });
