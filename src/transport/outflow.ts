@@ -1,10 +1,13 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Fanout, Flushable } from "../room/fanout.ts";
 
 /** With this much waiting, a connection is no longer written to by rooms, bytes. */
 const WRITABLE_BYTES = 64 * 1024;
 /** Up to this much is joined by copying; more goes out as a vector, bytes. */
 const COPY_BYTES = 64 * 1024;
+
+/** What a plain socket does with bytes when nothing waits in its stream. */
+const { _write: writeAtOnce } = Socket.prototype;
 
 const NOTHING_SEEN = { waiting: 0, taken: 0, queued: 0 };
 
@@ -27,6 +30,12 @@ export class Outflow implements Flushable {
   #more: Buffer[] | null = null;
   #newest: Buffer | null = null;
   #collected = 0;
+  /** What was written past the socket's stream and has not left yet, bytes. */
+  #leaving = 0;
+  /** Whether something written may wait: else the socket need not be asked. */
+  #mayWait = true;
+  /** Whether the socket is one whose stream may be passed by. */
+  readonly #isPlain: boolean;
   #isMarked = false;
   #isClosed = false;
   /** Somebody was told that it is not writable, and must be told when it is again. */
@@ -40,11 +49,20 @@ export class Outflow implements Flushable {
     this.#fanout = fanout;
     this.#limitBytes = limitBytes;
     this.#owner = owner;
+    this.#isPlain = socket._write === writeAtOnce && !("encrypted" in socket);
   }
 
   /** What the other side has not taken yet, as far as this process holds it. */
   get bytes(): number {
-    return this.#collected + this.#socket.writableLength;
+    return this.#collected + this.#unsent;
+  }
+
+  /** What was written and has not left yet, bytes. */
+  get #unsent(): number {
+    if (!this.#mayWait) return 0;
+    const bytes = this.#leaving + this.#socket.writableLength;
+    this.#mayWait = bytes > 0;
+    return bytes;
   }
 
   get writable(): boolean {
@@ -72,7 +90,7 @@ export class Outflow implements Flushable {
   tookSome(): boolean {
     const socket: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null } = this.#socket;
     const before = this.#seen;
-    const waiting = socket.writableLength;
+    const waiting = this.#unsent;
     if (before.waiting === 0 && waiting === 0) return false;
     // A write of many bytes is done only when the last of them has left; how far it is, only the handle knows.
     const queued = socket._handle?.writeQueueSize ?? 0;
@@ -124,18 +142,43 @@ export class Outflow implements Flushable {
     this.#first = null;
     this.#more = null;
     this.#collected = 0;
-    const socket = this.#socket;
-    if (more === null) socket.write(first);
+    if (more === null) this.#write(first);
     else if (total <= COPY_BYTES) {
       more.unshift(first);
-      socket.write(Buffer.concat(more, total));
+      this.#write(Buffer.concat(more, total));
     } else {
+      const socket = this.#socket;
+      this.#mayWait = true;
       socket.cork();
       socket.write(first);
       for (const bytes of more) socket.write(bytes);
       socket.uncork();
     }
-    if (this.#isAwaited && !socket.writableNeedDrain) this.drained();
+    if (this.#isAwaited && this.#leaving === 0 && !this.#socket.writableNeedDrain) this.drained();
+  }
+
+  /**
+   * Past the stream, where that is a plain socket with nothing in it: the stream's bookkeeping costs more than all else that
+   * is done for one reader. What the system does not take at once waits in libuv, before what the stream writes after it.
+   */
+  #write(bytes: Buffer): void {
+    const socket = this.#socket;
+    if (!this.#isPlain || this.#unsent > 0 || !socket.writable) {
+      this.#mayWait = true;
+      socket.write(bytes);
+      return;
+    }
+    const { length } = bytes;
+    this.#leaving = length;
+    socket._write(bytes, "buffer" as BufferEncoding, (error) => this.#written(length, error));
+    if (this.#leaving > 0) this.#mayWait = true;
+  }
+
+  /** Called from within the write when the system took everything, else later. */
+  #written(bytes: number, error?: Error | null): void {
+    this.#leaving -= bytes;
+    if (error) this.#socket.destroy(error);
+    else if (this.#mayWait) this.drained();
   }
 
   /** Writes what was collected, and takes nothing more. */
