@@ -1,4 +1,4 @@
-import type { AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
+import type { Amendment, AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Limits, Timer } from "../protocol/index.ts";
 import type { Lost, Page, Place } from "./page.ts";
@@ -9,6 +9,7 @@ import { Tail } from "./tail.ts";
 const HOLE_EVENTS = 512;
 /** How long to wait before reading again what the log could not give, ms. */
 const RETRY_MS = 500;
+const NO_AMENDMENTS: readonly Amendment[] = [];
 
 export interface FollowerParts {
   readonly roomId: string;
@@ -90,35 +91,47 @@ export class Follower {
   }
 
   /** As `Log.append`. When it resolves, the head is at least the event's seq or on its way there. */
-  async append(
+  append(
     sender: string | null,
     messageId: string | null,
     event: NewEvent,
     options?: AppendOptions,
   ): Promise<AppendResult> {
-    const { log, observer, clock, roomId } = this.#parts;
+    const { log, clock, roomId } = this.#parts;
     const asked = clock.monotonic();
+    const appending = log.append(roomId, sender, messageId, event, options);
     this.#appending++;
-    let result: AppendResult;
-    try {
-      result = await log.append(roomId, sender, messageId, event, options);
-    } finally {
-      this.#appending--;
-    }
-    observer.appended(clock.monotonic() - asked);
-    const { epoch, seq, timestamp, duplicate } = result;
+    return appending.then(
+      (result) => {
+        this.#appending--;
+        this.#parts.observer.appended(clock.monotonic() - asked);
+        this.#appended(result, sender, messageId, event, options);
+        return result;
+      },
+      (error: unknown) => {
+        this.#appending--;
+        throw error;
+      },
+    );
+  }
+
+  #appended(
+    { epoch, seq, timestamp, duplicate }: AppendResult,
+    sender: string | null,
+    messageId: string | null,
+    { type, data }: NewEvent,
+    options: AppendOptions | undefined,
+  ): void {
     if (epoch !== this.#epoch) void this.refresh().catch(() => {});
     else if (duplicate) this.hear(seq);
     else {
-      const amend = options?.amend ?? [];
+      const amend = options?.amend ?? NO_AMENDMENTS;
       for (const amendment of amend) this.#tail.replace(amendment.seq, amendment.data);
-      const amends = amend[0]?.seq ?? null;
-      const { type, data } = event;
       if (seq === this.#head + 1 && this.#filling === null) {
-        this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends });
+        const amends = amend[0]?.seq ?? null;
+        this.#advance({ roomId: this.#parts.roomId, seq, type, sender, messageId, timestamp, data, amends });
       } else this.hear(seq);
     }
-    return result;
   }
 
   /** There is an event of this seq. */

@@ -207,21 +207,22 @@ export class Room {
    * Appends an event and tells everyone, here and on other nodes.
    * Resolves when it is durable; by then it is on its way to the readers. Rejects as `Log.append` does.
    */
-  async publish(
+  publish(
     sender: string | null,
     messageId: string | null,
     event: NewEvent,
     options?: AppendOptions,
   ): Promise<AppendResult> {
-    const result = await this.#follower.append(sender, messageId, event, options);
-    if (!result.duplicate) {
-      this.#appendedSinceTrim++;
-      this.#bytesSinceTrim += event.data.length;
-    }
-    // For a repetition too: when the first reply was lost, nobody rang.
-    const { bus, nodeId } = this.#parts;
-    bus.publish(this.roomId, { kind: "event", from: nodeId, epoch: result.epoch, seq: result.seq });
-    return result;
+    return this.#follower.append(sender, messageId, event, options).then((result) => {
+      if (!result.duplicate) {
+        this.#appendedSinceTrim++;
+        this.#bytesSinceTrim += event.data.length;
+      }
+      // For a repetition too: when the first reply was lost, nobody rang.
+      const { bus, nodeId } = this.#parts;
+      bus.publish(this.roomId, { kind: "event", from: nodeId, epoch: result.epoch, seq: result.seq });
+      return result;
+    });
   }
 
   /** Sends something to everyone here now, at most once. */

@@ -1,45 +1,36 @@
-/** A task says with `finish` when the next one may start; that may be before its promise settles. It must not reject. */
-export type Task = (finish: () => void) => Promise<void>;
-
-/**
- * Messages of one client about one room are prepared one after the other, in the order they came. A task that never
- * waits before `finish` costs no more than a call.
- */
+/** A way through for one at a time, in the order they came. */
 export class Lane {
-  /** Null until something had to wait: most lanes never have anything. */
-  #waiting: Task[] | null = null;
+  /** Null until somebody had to wait: most lanes never have anybody. */
+  #waiting: (() => void)[] | null = null;
   #isBusy = false;
+  /** Whether those who waited are being let in: whoever leaves meanwhile makes way for the next of them. */
+  #isLettingIn = false;
 
   get isIdle(): boolean {
-    return !this.#isBusy;
+    return !this.#isBusy && !this.#waiting?.length;
   }
 
-  run(task: Task): void {
-    if (!this.#isBusy) this.#start(task);
-    else if (this.#waiting === null) this.#waiting = [task];
-    else this.#waiting.push(task);
-  }
-
-  #start(first: Task): void {
-    let task: Task | undefined = first;
-    while (task !== undefined) {
+  /**
+   * Calls `go` when the way is free: at once, or from within the `leave` of whoever was before.
+   * Everybody who was let in leaves, once.
+   */
+  enter(go: () => void): void {
+    if (this.isIdle) {
       this.#isBusy = true;
-      let isSync = true;
-      let isFinished = false;
-      void task(() => {
-        if (isFinished) return;
-        isFinished = true;
-        this.#isBusy = false;
-        if (!isSync) this.#next();
-      });
-      isSync = false;
-      if (!isFinished) return;
-      task = this.#waiting?.shift();
-    }
+      go();
+    } else if (this.#waiting === null) this.#waiting = [go];
+    else this.#waiting.push(go);
   }
 
-  #next(): void {
-    const task = this.#waiting?.shift();
-    if (task !== undefined) this.#start(task);
+  leave(): void {
+    this.#isBusy = false;
+    if (this.#isLettingIn || !this.#waiting?.length) return;
+    this.#isLettingIn = true;
+    // A loop, because those who leave at once would otherwise stand on each other.
+    while (!this.#isBusy && this.#waiting.length > 0) {
+      this.#isBusy = true;
+      this.#waiting.shift()!();
+    }
+    this.#isLettingIn = false;
   }
 }

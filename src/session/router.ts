@@ -18,6 +18,7 @@ import type { Draft, HandlerResult, MessageDefinition, Namespace, Right } from "
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session, SessionRouter } from "./session.ts";
+import type { Turn } from "./turn.ts";
 import { unknownMessage, unknownNamespace } from "./unknown.ts";
 
 /** How often a handler runs again when somebody else changed what it amends. */
@@ -25,6 +26,19 @@ const AMEND_TRIES = 5;
 
 /** Types whose payload may be just a roomId (ENV-3), besides those of the namespaces without a required payload. */
 const CORE_TYPES: ReadonlySet<string> = new Set(["join_room", "leave_room"]);
+
+/** One message whose turn comes. */
+interface Task {
+  readonly session: Session;
+  readonly envelope: Envelope;
+  /** Its room; null for a message about none. */
+  readonly address: RoomAddress | null;
+  /** What takes it when it is about no room. */
+  readonly roomless: Namespace | undefined;
+  /** Why it is refused, whatever it is. */
+  readonly refused: YamabikoError | null;
+  readonly turn: Turn;
+}
 
 /** Finds out what a message is about and what becomes of it. From here on nobody knows what transport it came by. */
 export class Router implements SessionRouter {
@@ -58,41 +72,42 @@ export class Router implements SessionRouter {
   }
 
   /**
-   * One message. Answers it, whatever happens; the promise settles when it is answered and never rejects.
+   * One message. Answers it, whatever happens; undefined when it is answered, else a promise that settles then and never rejects.
    * @param refusal why it is refused whatever it is; it still has its place in the order.
    */
-  async route(session: Session, envelope: Envelope, refusal: YamabikoError | null = null): Promise<void> {
+  route(session: Session, envelope: Envelope, refusal: YamabikoError | null = null): Promise<void> | undefined {
     try {
-      if (envelope.type === "ack") return;
-      if (envelope.type === "authenticate") {
-        if (refusal !== null) throw refusal;
-        await handleAuthenticate(session, envelope, this.services);
-        return;
-      }
-      if (session.user === null) {
-        if (refusal !== null) throw refusal;
-        this.#welcomeGuest(session, envelope);
-        if (session.isEnded) return;
-      }
-      if (envelope.type === "ping") {
-        if (refusal !== null) throw refusal;
-        session.send("pong", envelope.payload ?? {});
-        session.ack(envelope.messageId, {});
-        return;
-      }
-      const refused = refusal ?? this.#limitUser(session);
-      const roomless = this.#roomless.get(envelope.type);
-      const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
-      const address = isRoomless ? null : this.#addressOf(session, envelope);
-      await this.#inLane(session, envelope, address, (finish) => {
-        // Refused only here, so that what came before to the same room is not refused for it (ACK-5).
-        if (refused !== null) throw refused;
-        if (isRoomless) return this.#handle(session, envelope, null, roomless);
-        return this.#handleInRoom(session, envelope, address!, finish);
-      });
+      return this.#route(session, envelope, refusal);
     } catch (error) {
       this.#refuse(session, envelope, null, error);
+      return undefined;
     }
+  }
+
+  #route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void> | undefined {
+    if (envelope.type === "ack") return undefined;
+    if (envelope.type === "authenticate") {
+      if (refusal !== null) throw refusal;
+      return handleAuthenticate(session, envelope, this.services);
+    }
+    if (session.user === null) {
+      if (refusal !== null) throw refusal;
+      this.#welcomeGuest(session, envelope);
+      if (session.isEnded) return undefined;
+    }
+    if (envelope.type === "ping") {
+      if (refusal !== null) throw refusal;
+      session.send("pong", envelope.payload ?? {});
+      session.ack(envelope.messageId, {});
+      return undefined;
+    }
+    const refused = refusal ?? this.#limitUser(session);
+    const roomless = this.#roomless.get(envelope.type);
+    const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
+    const address = isRoomless ? null : this.#addressOf(session, envelope);
+    const turn = session.takeTurn(address?.roomId ?? "");
+    const task = { session, envelope, address, roomless, refused, turn };
+    return turn.begin(() => this.#take(task));
   }
 
   /** @throws {YamabikoError} `unauthenticated` where guests are not allowed. */
@@ -112,36 +127,23 @@ export class Router implements SessionRouter {
   }
 
   /** In the order of arrival per room: the next message starts when this one's place in the log is asked for. */
-  #inLane(
-    session: Session,
-    envelope: Envelope,
-    address: RoomAddress | null,
-    work: (finish: () => void) => Promise<void>,
-  ): Promise<void> {
-    return new Promise((resolve) => {
-      session.lane(address?.roomId ?? "").run(async (next) => {
-        const place = session.allowance.enter();
-        if (place !== null) await place;
-        let isDone = false;
-        const finish = (): void => {
-          if (isDone) return;
-          isDone = true;
-          session.allowance.leave();
-          next();
-        };
-        try {
-          if (!session.isEnded) await work(finish);
-        } catch (error) {
-          this.#refuse(session, envelope, address, error);
-        } finally {
-          finish();
-          resolve();
-        }
-      });
-    });
+  async #take(task: Task): Promise<void> {
+    const { session, envelope, address, refused, turn } = task;
+    try {
+      if (session.isEnded) return;
+      // Refused only here, so that what came before to the same room is not refused for it (ACK-5).
+      if (refused !== null) throw refused;
+      await this.#handle(task);
+    } catch (error) {
+      this.#refuse(session, envelope, address, error);
+    } finally {
+      turn.end();
+    }
   }
 
-  async #handleInRoom(session: Session, envelope: Envelope, address: RoomAddress, finish: () => void): Promise<void> {
+  #handle(task: Task): Promise<void> | void {
+    const { session, envelope, address, roomless } = task;
+    if (address === null) return this.#handleMessage(task, roomless!);
     if (envelope.type === "join_room") {
       const { roomId } = address;
       const userId = session.user!.id;
@@ -154,20 +156,14 @@ export class Router implements SessionRouter {
     if (namespace === undefined) {
       throw unknownNamespace(address.namespace, this.services.namespaces);
     }
-    return this.#handle(session, envelope, address, namespace, finish);
+    return this.#handleMessage(task, namespace);
   }
 
-  async #handle(
-    session: Session,
-    envelope: Envelope,
-    address: RoomAddress | null,
-    namespace: Namespace,
-    finish: () => void = () => {},
-  ): Promise<void> {
-    const { type } = envelope;
-    const definition = definitionOf(namespace, type);
+  async #handleMessage(task: Task, namespace: Namespace): Promise<void> {
+    const { session, envelope, address } = task;
+    const definition = definitionOf(namespace, envelope.type);
     if (definition === undefined) {
-      throw unknownMessage(type, namespace);
+      throw unknownMessage(envelope.type, namespace);
     }
     // Taken before anything waits: what the handler sets belongs to the membership the message was sent in.
     const membership = address === null ? undefined : session.memberships.get(address.roomId);
@@ -192,7 +188,7 @@ export class Router implements SessionRouter {
     const context = new HandlerContext(session, this.services, envelope, address, room, membership?.owned ?? null);
     const unpin = room?.pin();
     try {
-      await this.#perform(session, envelope, context, address, definition, room, finish);
+      await this.#perform(task, context, definition, room);
     } finally {
       unpin?.();
     }
@@ -208,13 +204,10 @@ export class Router implements SessionRouter {
 
   /** Runs a message's handler and does what it returns. */
   async #perform(
-    session: Session,
-    envelope: Envelope,
+    { session, envelope, address, turn }: Task,
     context: HandlerContext,
-    address: RoomAddress | null,
     definition: MessageDefinition,
     room: Room | null,
-    finish: () => void,
   ): Promise<void> {
     const fields = payloadFields(envelope.payload);
     let payload: unknown = fields;
@@ -244,14 +237,14 @@ export class Router implements SessionRouter {
       // While the handler waited, an earlier message may have been refused. From here to `publish` nothing waits.
       checkHold(session, envelope, address!);
       const publishing = publishDraft(room!, session.user!.id, envelope, result);
-      // Noted at once: what comes later must not find the failed append reported and the hold not yet there.
-      publishing.catch((error: unknown) => this.#hold(session, envelope, address, error));
       // A plain append has its place in the order now. An amendment may have to be asked for again, so the next waits.
-      if (amend === undefined) finish();
+      if (amend === undefined) turn.end();
       try {
         session.ack(envelope.messageId, { ...savedAs(await publishing), ...result.options.ack });
         return;
       } catch (error) {
+        // Noted at once: what comes later must not find the failed append reported and the hold not yet there.
+        this.#hold(session, envelope, address, error);
         const isRace =
           error instanceof YamabikoError && error.code === "conflict" && amend !== undefined && expect === undefined;
         if (!isRace || attempt >= AMEND_TRIES) throw error;

@@ -23,12 +23,16 @@ import { Bucket } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { User } from "./namespace.ts";
 import type { Services } from "./services.ts";
+import { Turn } from "./turn.ts";
 
 /** What becomes of a session's messages. */
 export interface SessionRouter {
   readonly services: Services;
-  /** One message. Answers it, whatever happens; the promise settles when it is answered and never rejects. */
-  route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void>;
+  /**
+   * One message. Answers it, whatever happens; undefined when it is answered, else a promise that settles then and never
+   * rejects.
+   */
+  route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void> | undefined;
   /** The session's user is known. */
   welcomed(session: Session): void;
 }
@@ -159,25 +163,27 @@ export class Session {
     this.#inFlight++;
     this.#inFlightBytes += bytes;
     this.#press();
+    const refusal = wait > 0 ? tooMany(wait) : null;
+    this.#gate.enter(() => this.#work(envelope, bytes, refusal));
+  }
+
+  #work(envelope: Envelope, bytes: number, refusal: YamabikoError | null): void {
+    // Only authentication holds everybody else up; rooms have lanes of their own.
+    const holdsUp = envelope.type === "authenticate";
+    const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal);
+    if (!holdsUp) this.#gate.leave();
     const done = (): void => {
+      if (holdsUp) this.#gate.leave();
       this.#inFlight--;
       this.#inFlightBytes -= bytes;
       this.#press();
     };
-    this.#gate.run(async (finish) => {
-      try {
-        if (this.#ended) return;
-        const work = this.#router.route(this, envelope, wait > 0 ? tooMany(wait) : null);
-        // Only authentication holds everybody else up; rooms have lanes of their own.
-        if (envelope.type !== "authenticate") finish();
-        await work;
-      } catch (error) {
-        this.refuse(messageId, error);
-      } finally {
-        finish();
+    if (work === undefined) done();
+    else
+      work.then(done, (error: unknown) => {
+        this.refuse(envelope.messageId, error);
         done();
-      }
-    });
+      });
   }
 
   /** A ping of the transport's own came in. Whether it is to be answered. */
@@ -227,15 +233,15 @@ export class Session {
     return address;
   }
 
-  /** Prepares work about one room in the order of arrival. */
-  lane(roomId: string): Lane {
+  /** The turn of a message about a room, or about none (""). */
+  takeTurn(roomId: string): Turn {
     let lane = this.#lanes.get(roomId);
     if (lane === undefined) {
       if (this.#lanes.size >= LANES) for (const [key, idle] of this.#lanes) if (idle.isIdle) this.#lanes.delete(key);
       lane = new Lane();
       this.#lanes.set(roomId, lane);
     }
-    return lane;
+    return new Turn(lane, this.allowance);
   }
 
   /** Whether a message may go on after what was refused before it (ACK-5). */
