@@ -31,18 +31,31 @@ describe("createTokenVerifier", () => {
   });
 
   it("believes what it has checked for 30 s, and no longer than the token lasts", async () => {
-    const clock = createFakeClock();
-    const verify = createTokenVerifier({ secret: SECRET, clock });
-    const long = await signToken(SECRET, { user: "ada", expiresInMs: 3_600_000 }, clock);
+    const clock = createFakeClock(Date.now());
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    const verify = createTokenVerifier({ publicKey: pem(publicKey), clock });
+    const lasting = (seconds: number) =>
+      new SignJWT({ sub: "ada" })
+        .setProtectedHeader({ alg: "EdDSA" })
+        .setExpirationTime(Math.floor(clock.now() / 1000) + seconds)
+        .sign(privateKey);
+    const long = await lasting(3_600);
     const first = await verify(long);
     expect(await verify(long)).toBe(first);
     await clock.advance(30_000);
     expect(await verify(long)).not.toBe(first);
-    const short = await signToken(SECRET, { user: "ada", expiresInMs: 5_000 }, clock);
+    const short = await lasting(5);
     await verify(short);
     // Past its end and the tolerance for clocks that differ.
     await clock.advance(36_000);
     await expect(verify(short)).rejects.toMatchObject({ code: "token_expired" });
+  });
+
+  it("remembers no token of a secret: those are checked as fast as they would be found", async () => {
+    const counts: (() => number)[] = [];
+    const verify = createTokenVerifier({ secret: SECRET, onKnown: (count) => void counts.push(count) });
+    for (const user of ["ada", "bob"]) await verify(await signToken(SECRET, { user, expiresInMs: 60_000 }));
+    expect(counts.map((count) => count())).toEqual([0]);
   });
 
   it("takes the id for a name when there is none", async () => {

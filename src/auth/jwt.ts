@@ -85,8 +85,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
       ...(options.audience === undefined ? {} : { audience: options.audience }),
     };
     try {
-      const payload =
-        hmacTokens?.claims(token, rules) ?? (await jwtVerify(token, getKey, { algorithms, ...rules })).payload;
+      const claims = hmacTokens?.claims(token, rules) ?? null;
+      // It is checked again as fast as it would be found again.
+      if (claims !== null) return toIdentity(claims);
+      const { payload } = await jwtVerify(token, getKey, { algorithms, ...rules });
       const identity = toIdentity(payload);
       known.add(token, identity);
       return identity;

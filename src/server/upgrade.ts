@@ -75,7 +75,7 @@ async function answer(
     throw new YamabikoError("access_denied", "In development mode the server is reached as localhost only.");
   }
   const release = parts.ipLimits.take(parts.clientAddress.of(request));
-  socket.on("close", release);
+  parts.sockets.hold(socket, release);
   try {
     const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
     checkRoom(sessions, parts);

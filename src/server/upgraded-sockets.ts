@@ -5,8 +5,7 @@ import type { Socket } from "node:net";
  * more, yet waits for them when it closes, so somebody has to see to their end.
  */
 export class UpgradedSockets {
-  /** With what ends a socket at the server's end; nothing for those that end by themselves. */
-  readonly #sockets = new Map<Socket, () => void>();
+  readonly #sockets = new Map<Socket, Upgraded>();
   #isEmpty: (() => void) | null = null;
   /** One listener for all: a connection that does nothing should cost nothing. */
   readonly #handleClose: (this: Socket) => void;
@@ -27,22 +26,34 @@ export class UpgradedSockets {
   add(socket: Socket, end: () => void): void {
     socket.on("error", ignore);
     if (socket.closed) return;
-    this.#sockets.set(socket, end);
+    this.#sockets.set(socket, { end, release: ignore });
     socket.on("close", this.#handleClose);
   }
 
+  /** What is given back when the socket is gone. */
+  hold(socket: Socket, release: () => void): void {
+    const upgraded = this.#sockets.get(socket);
+    if (upgraded === undefined) release();
+    else upgraded.release = release;
+  }
+
   #closed(socket: Socket): void {
-    if (this.#sockets.delete(socket) && this.#sockets.size === 0) this.#isEmpty?.();
+    const upgraded = this.#sockets.get(socket);
+    if (upgraded === undefined) return;
+    this.#sockets.delete(socket);
+    upgraded.release();
+    if (this.#sockets.size === 0) this.#isEmpty?.();
   }
 
   /** The handshake is over: from now on this ends the socket. Default: it ends by itself. */
   serve(socket: Socket, end = ignore): void {
-    if (this.#sockets.has(socket)) this.#sockets.set(socket, end);
+    const upgraded = this.#sockets.get(socket);
+    if (upgraded !== undefined) upgraded.end = end;
   }
 
   /** Ends what does not end by itself. */
   end(): void {
-    for (const end of Array.from(this.#sockets.values())) end();
+    for (const { end } of Array.from(this.#sockets.values())) end();
   }
 
   /** Resolves when all are gone. Those that are left after a while are destroyed. */
@@ -58,6 +69,13 @@ export class UpgradedSockets {
       };
     });
   }
+}
+
+interface Upgraded {
+  /** Ends it when the server ends; nothing for one that ends by itself. */
+  end: () => void;
+  /** Gives back what it holds. */
+  release: () => void;
 }
 
 function ignore(): void {}

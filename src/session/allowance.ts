@@ -17,6 +17,11 @@ export class Allowance {
     this.#client = client;
   }
 
+  /** Whether it may be forgotten: nobody has a place, and nobody waits for one. */
+  get isIdle(): boolean {
+    return this.#busy === 0 && !this.#waiting?.length;
+  }
+
   /** Takes a place: null when there is one now, else a promise of it. */
   enter(): Promise<void> | null {
     if (this.#isEnded || (!this.#waiting?.length && this.#isFree())) {

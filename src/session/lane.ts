@@ -6,6 +6,7 @@ export class Lane {
   /** Whether those who waited are being let in: whoever leaves meanwhile makes way for the next of them. */
   #isLettingIn = false;
 
+  /** Whether nothing is in it. */
   get isIdle(): boolean {
     return !this.#isBusy && !this.#waiting?.length;
   }

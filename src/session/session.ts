@@ -20,7 +20,7 @@ import type { Connection } from "./connection.ts";
 import { Holds } from "./holds.ts";
 import { Lane } from "./lane.ts";
 import { Bucket } from "./limits.ts";
-import type { Membership } from "./membership.ts";
+import { Memberships } from "./memberships.ts";
 import type { User } from "./namespace.ts";
 import type { Services } from "./services.ts";
 import { Turn } from "./turn.ts";
@@ -61,27 +61,35 @@ export interface SessionKeeper {
   ended(session: Session, reason: CloseReason): void;
 }
 
-/** One client, whatever it came by: who it is, the rooms it joined, and what it is owed. */
+/**
+ * One client, whatever it came by: who it is, the rooms it joined, and what it is owed.
+ *
+ * Most clients do nothing most of the time: what is needed only while something is in work is made then, and let go of
+ * when the client rests.
+ */
 export class Session {
   readonly id: string;
   readonly connection: Connection;
   /** The rooms this connection joined, by full roomId. */
-  readonly memberships = new Map<string, Membership>();
+  readonly memberships = new Memberships();
   /** The rooms it is being let into, and whether it was taken out of them meanwhile. */
   entering: Map<string, { isKicked: boolean }> | null = null;
-  /** What is done for this client at once. */
-  readonly allowance: Allowance;
   /** Whether it counts as a member of the rooms it joined. */
   readonly isMember: boolean;
   readonly #sessions: SessionKeeper;
   readonly #router: SessionRouter;
-  readonly #openedAt: number;
-  readonly #messages: Bucket;
-  readonly #bytes: Bucket;
-  /** Everything waits here while the client authenticates. */
-  readonly #gate = new Lane();
-  readonly #addresses = new Map<string, RoomAddress>();
-  readonly #lanes = new Map<string, Lane>();
+  /** Null while they would be full. */
+  #rates: Rates | null;
+  /** Whether other requests share them, so that they are not its own to forget. */
+  readonly #sharesRates: boolean;
+  /** What is done for this client at once; null at rest. */
+  #allowance: Allowance | null = null;
+  /** Everything waits here while the client authenticates; null while it does not. */
+  #gate: Lane | null = null;
+  /** What the client calls the rooms it joined; null until it sends to one. */
+  #addresses: Map<string, RoomAddress> | null = null;
+  /** Null at rest. */
+  #lanes: Map<string, Lane> | null = null;
   /** Null until something was refused. */
   #holds: Holds | null = null;
   #user: User | null = null;
@@ -106,17 +114,13 @@ export class Session {
     sessions: SessionKeeper,
     { rates, isMember = true }: SessionOptions = {},
   ) {
-    const { clock, limits } = router.services;
     this.id = id;
     this.connection = connection;
     this.#router = router;
     this.#sessions = sessions;
-    this.#openedAt = clock.monotonic();
     this.isMember = isMember;
-    this.#messages = rates?.messages ?? new Bucket(limits.messagesPerSecond, clock);
-    this.#bytes = rates?.bytes ?? new Bucket(limits.bytesPerSecond, clock);
-    // A request is over soon: for as long as it lasts nothing overtakes what was refused.
-    this.allowance = new Allowance(connection);
+    this.#rates = rates ?? null;
+    this.#sharesRates = rates !== undefined;
   }
 
   /** Null until the client has said who it is. */
@@ -129,18 +133,13 @@ export class Session {
     return this.#expiresAt;
   }
 
-  /** When the connection was made, by the monotonic clock, ms. */
-  get openedAt(): number {
-    return this.#openedAt;
-  }
-
   get isEnded(): boolean {
     return this.#ended;
   }
 
   /** Whether a token is being checked now. */
   get isAuthenticating(): boolean {
-    return !this.#gate.isIdle;
+    return this.#gate !== null;
   }
 
   // ---- in
@@ -164,16 +163,20 @@ export class Session {
     this.#inFlightBytes += bytes;
     this.#press();
     const refusal = wait > 0 ? tooMany(wait) : null;
-    this.#gate.enter(() => this.#work(envelope, bytes, refusal));
+    if (envelope.type === "authenticate") this.#gate ??= new Lane();
+    const gate = this.#gate;
+    if (gate === null) this.#work(envelope, bytes, refusal, null);
+    else gate.enter(() => this.#work(envelope, bytes, refusal, gate));
   }
 
-  #work(envelope: Envelope, bytes: number, refusal: YamabikoError | null): void {
+  /** @param gate what it came through. */
+  #work(envelope: Envelope, bytes: number, refusal: YamabikoError | null, gate: Lane | null): void {
     // Only authentication holds everybody else up; rooms have lanes of their own.
     const holdsUp = envelope.type === "authenticate";
     const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal);
-    if (!holdsUp) this.#gate.leave();
+    if (!holdsUp) gate?.leave();
     const done = (): void => {
-      if (holdsUp) this.#gate.leave();
+      if (holdsUp) this.#openGate();
       this.#inFlight--;
       this.#inFlightBytes -= bytes;
       this.#press();
@@ -186,25 +189,38 @@ export class Session {
       });
   }
 
+  #openGate(): void {
+    this.#gate?.leave();
+    if (this.#gate?.isIdle) this.#gate = null;
+  }
+
   /** A ping of the transport's own came in. Whether it is to be answered. */
   receivePing(): boolean {
-    return !this.#ended && this.#take(this.#messages, "messagesPerSecond", PING_COST) === 0;
+    return !this.#ended && this.#take("messages", PING_COST) === 0;
   }
 
   /** Takes a message of this size from the connection's rates. How long it has to wait, ms; then nothing was taken. */
   #limit(bytes: number): number {
-    const messagesWait = this.#take(this.#messages, "messagesPerSecond", 1);
+    const messagesWait = this.#take("messages", 1);
     if (messagesWait > 0) return messagesWait;
-    const bytesWait = this.#take(this.#bytes, "bytesPerSecond", bytes);
-    if (bytesWait > 0) this.#messages.giveBack();
+    const bytesWait = this.#take("bytes", bytes);
+    if (bytesWait > 0) this.#rates?.messages.giveBack();
     return bytesWait;
   }
 
   /** Takes from a rate. One that goes on and on beyond it is closed: even refusing costs. */
-  #take(bucket: Bucket, limit: LimitName, count: number): number {
+  #take(what: keyof Rates, count: number): number {
+    const limit = RATES[what];
+    const { clock, limits, observer } = this.#router.services;
+    if (limits[limit] === 0) return 0;
+    this.#rates ??= {
+      messages: new Bucket(limits.messagesPerSecond, clock),
+      bytes: new Bucket(limits.bytesPerSecond, clock),
+    };
+    const bucket = this.#rates[what];
     const wait = bucket.take(count);
     if (wait === 0) return 0;
-    this.#router.services.observer.limited(limit);
+    observer.limited(limit);
     if (bucket.isOverdrawn) this.close("too_many", "too many messages");
     return wait;
   }
@@ -222,10 +238,11 @@ export class Session {
    * @throws {YamabikoError} `invalid_message`.
    */
   addressOf(roomId: unknown): RoomAddress {
-    const known = typeof roomId === "string" ? this.#addresses.get(roomId) : undefined;
+    const known = typeof roomId === "string" ? this.#addresses?.get(roomId) : undefined;
     if (known !== undefined) return known;
     const address = parseRoomId(roomId);
     if (this.memberships.has(address.roomId)) {
+      this.#addresses ??= new Map();
       // A room has at most two names, with its namespace and without.
       if (this.#addresses.size >= 2 * this.#router.services.limits.roomsPerConnection) this.#addresses.clear();
       this.#addresses.set(roomId as string, address);
@@ -235,13 +252,24 @@ export class Session {
 
   /** The turn of a message about a room, or about none (""). */
   takeTurn(roomId: string): Turn {
+    this.#allowance ??= new Allowance(this.connection);
+    this.#lanes ??= new Map();
     let lane = this.#lanes.get(roomId);
     if (lane === undefined) {
       if (this.#lanes.size >= LANES) for (const [key, idle] of this.#lanes) if (idle.isIdle) this.#lanes.delete(key);
       lane = new Lane();
       this.#lanes.set(roomId, lane);
     }
-    return new Turn(lane, this.allowance);
+    return new Turn(lane, this.#allowance);
+  }
+
+  /** Lets go of what makes no difference while nothing is in work. Called about once a second. */
+  rest(): void {
+    const rates = this.#rates;
+    if (rates !== null && !this.#sharesRates && rates.messages.isFull && rates.bytes.isFull) this.#rates = null;
+    if (this.#inFlight > 0 || this.#ended) return;
+    if (this.#allowance?.isIdle) this.#allowance = null;
+    if (this.#lanes !== null && Array.from(this.#lanes.values()).every((lane) => lane.isIdle)) this.#lanes = null;
   }
 
   /** Whether a message may go on after what was refused before it (ACK-5). */
@@ -298,7 +326,7 @@ export class Session {
 
   /** The transport takes bytes again. */
   wake(): void {
-    this.allowance.wake();
+    this.#allowance?.wake();
     for (const membership of this.memberships.values()) membership.subscription.pump();
   }
 
@@ -405,10 +433,12 @@ export class Session {
     this.#ended = true;
     for (const membership of this.memberships.values()) membership.end("dropped");
     this.memberships.clear();
-    this.#lanes.clear();
-    this.#addresses.clear();
+    this.#lanes = null;
+    this.#addresses = null;
     this.#holds = null;
-    this.allowance.end();
+    // What still comes to its turn finds an end, and not a client that reads again one day.
+    this.#allowance ??= new Allowance(this.connection);
+    this.#allowance.end();
     this.#sessions.ended(this, reason);
     this.#onSettled?.();
     this.#tellIdle();
@@ -448,3 +478,9 @@ const PING_COST = 0.1;
 
 /** The most rooms whose order a connection keeps track of at once, beyond those in work. */
 const LANES = 512;
+
+/** The limits that the rates of a client come from. */
+const RATES = { messages: "messagesPerSecond", bytes: "bytesPerSecond" } as const satisfies Record<
+  keyof Rates,
+  LimitName
+>;

@@ -20,7 +20,8 @@ const ANSWER_MS = 10_000;
 export class Sessions implements SessionKeeper {
   readonly #router: Router;
   readonly #all = new Set<Session>();
-  readonly #unknown = new Set<Session>();
+  /** Those that have not said who they are, and when they came, by the monotonic clock, ms. */
+  readonly #unknown = new Map<Session, number>();
   readonly #perUser = new Map<string, number>();
   #nextId = 0;
   readonly #prefix: string;
@@ -62,8 +63,9 @@ export class Sessions implements SessionKeeper {
     const id = `${this.#prefix}${(this.#nextId++).toString(36)}`;
     const session = new Session(id, connection, this.#router, this, options);
     this.#all.add(session);
-    this.#unknown.add(session);
-    this.#router.services.observer.connectionOpened(connection.transport);
+    const { clock, observer } = this.#router.services;
+    this.#unknown.set(session, clock.monotonic());
+    observer.connectionOpened(connection.transport);
     return session;
   }
 
@@ -109,6 +111,7 @@ export class Sessions implements SessionKeeper {
         session.askedAt = mono;
       }
       if (session.expiresAt !== null && session.expiresAt <= now) session.close("unauthenticated", "the token expired");
+      session.rest();
     }
     this.#router.sweep();
   }
@@ -117,8 +120,8 @@ export class Sessions implements SessionKeeper {
   sweepUnknown(): void {
     const { clock, guests, limits } = this.#router.services;
     const now = clock.monotonic();
-    for (const session of this.#unknown) {
-      const age = now - session.openedAt;
+    for (const [session, openedAt] of this.#unknown) {
+      const age = now - openedAt;
       if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.presumeGuest(guests);
       else if (age >= limits.authenticateMs) session.close("try_later", "no token in time");
     }

@@ -36,7 +36,8 @@ export async function handleAuthenticate(session: Session, envelope: Envelope, s
 
 /** A new token may say less than the one before: rooms it may not read are left (AUTH-2). */
 async function leaveWhatMayNotBeRead(session: Session, services: Services): Promise<void> {
-  for (const roomId of Array.from(session.memberships.keys())) {
+  const roomIds = Array.from(session.memberships.values(), ({ room }) => room.roomId);
+  for (const roomId of roomIds) {
     if (session.isEnded || session.user === null) return;
     if (await services.can(session.user, parseRoomId(roomId), "read")) continue;
     leaveRoom(session, roomId, "access_denied");

@@ -146,7 +146,7 @@ async function enter(
       if (isFull(session, roomId, services)) throw tooManyRooms(services);
       const subscription = room.subscribe(session.connection, place, gatherMs);
       membership = new Membership(room, subscription, user, owned, options, session.isMember);
-      session.memberships.set(roomId, membership);
+      session.memberships.add(membership);
     } else {
       room.seek(membership.subscription, place, gatherMs);
     }
