@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { resolveLimits, YamabikoError } from "../protocol/index.ts";
 import { checkJsonValue } from "./check.ts";
 import type { Codec, EncodableEvent } from "./codec.ts";
-import { eventEnvelope, isoTime, jsonCodec } from "./json.ts";
+import { eventEnvelope, isoTime, JsonPayload, jsonCodec } from "./json.ts";
 import { msgpackCodec } from "./msgpack.ts";
 import { scanMessagePack } from "./msgpack-scan.ts";
 
@@ -51,6 +51,18 @@ describe.each(codecs)("the codec for %s", (_name, codec) => {
     fc.assert(
       fc.property(event, (one) => {
         expect(Buffer.from(codec.encodeEvent(one))).toEqual(Buffer.from(codec.encode(eventEnvelope(one))));
+      }),
+    );
+  });
+
+  it("ENV-2: encodes a payload that is JSON text already as it encodes its value", () => {
+    fc.assert(
+      fc.property(json, fc.boolean(), (payload, isBare) => {
+        const others = isBare ? {} : { timestamp: "now", messageId: "m", roomId: "chat:a", seq: 5 };
+        const whole = codec.encode({ type: 'a"b', payload, ...others });
+        expect(codec.encode({ type: 'a"b', payload: new JsonPayload(JSON.stringify(payload)), ...others })).toEqual(
+          whole,
+        );
       }),
     );
   });

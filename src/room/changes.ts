@@ -1,4 +1,4 @@
-import { isoTime } from "../codec/json.ts";
+import { isoTime, JsonPayload } from "../codec/json.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Envelope, Json } from "../protocol/index.ts";
 import type { StateVoice } from "./delivery.ts";
@@ -96,7 +96,14 @@ export class ChangeVoice implements StateVoice {
 
   /** `room_users` (MEM-1). */
   users(): Envelope {
-    return this.#stamp("room_users", { roomId: this.#roomId, ...this.#members.list() });
+    return this.#stamp("room_users", this.usersPayload());
+  }
+
+  /** The payload of `room_users`. */
+  usersPayload(): JsonPayload {
+    const { count } = this.#members;
+    const users = this.#members.usersText();
+    return new JsonPayload(`{"roomId":${JSON.stringify(this.#roomId)},"count":${count},"users":${users}}`);
   }
 
   #tell({ family, key, value, last }: Change): Envelope {
@@ -109,7 +116,7 @@ export class ChangeVoice implements StateVoice {
     return this.#stamp("user_left", { userId, userName, reason: reason ?? "dropped" });
   }
 
-  #stamp(type: string, payload: Json): Envelope {
+  #stamp(type: string, payload: Json | JsonPayload): Envelope {
     return { type, payload, timestamp: isoTime(this.#clock.now()), roomId: this.#roomId };
   }
 }

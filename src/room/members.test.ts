@@ -66,6 +66,36 @@ describe("the members of a room", () => {
     expect(members.list().users).toEqual(users);
   });
 
+  it("are the same as text, however many come and go", async () => {
+    const same = (): void => expect(JSON.parse(members.usersText())).toEqual(members.list().users);
+    same();
+    for (let index = 0; index < CROWD + 10; index++) {
+      join(`${index}`);
+      await clock.advance(1);
+      same();
+    }
+    for (const index of [CROWD + 9, 0, 3, 50, 7]) {
+      members.leave(`${index}`, "left");
+      same();
+    }
+    join("0");
+    same();
+    for (let index = 0; index < CROWD; index++) {
+      members.arrived({ userId: `other ${index}`, userName: "other", joinedAt: index });
+      if (index % 20 === 0) join(`other ${index}`);
+      if (index % 5 === 0) members.leave(`${index + 2}`, "left");
+      same();
+    }
+    for (let index = 0; index < CROWD; index += 7) {
+      members.departed(`other ${index}`, "left");
+      same();
+    }
+    for (const { userId } of members.list(CROWD * 2).users) members.leave(userId, "dropped");
+    await clock.advance(GRACE_MS);
+    members.sweep();
+    same();
+  });
+
   it("go when the grace after a drop is over, and are then new when they come", async () => {
     join("ann");
     told();

@@ -4,6 +4,9 @@ import { MEMBERS, type RoomState } from "./state.ts";
 /** Above this many members single arrivals are not told any more (MEM-3). */
 export const CROWD = 100;
 
+/** From this many members on their list is kept as text for those who join: each is told all of them. */
+const KEEP_TEXT = 16;
+
 /** How long a user stays a member after the last connection dropped, ms (MEM-2). */
 export const GRACE_MS = 10_000;
 
@@ -46,6 +49,8 @@ export class Members {
   readonly #leaving = new Set<LocalPresence>();
   #count = 0;
   #crowdChanged = false;
+  /** The users of `list` as JSON text; null when it has to be made. */
+  #usersText: string | null = null;
 
   constructor(state: RoomState, clock: Clock, voice: PresenceVoice) {
     this.#state = state;
@@ -78,6 +83,8 @@ export class Members {
       departsUntil: null,
       reason: "dropped",
     });
+    // In a crowd the list is of those who came first.
+    if (this.#here.size <= CROWD) this.#usersText = null;
     this.#voice.join(user.id, presence);
     if (elsewhere === undefined) this.#arrive(presence);
   }
@@ -128,6 +135,7 @@ export class Members {
       return;
     }
     this.#elsewhere.set(presence.userId, { presence, nodes: 1 });
+    if (this.#count <= CROWD) this.#usersText = null;
     if (!this.#here.has(presence.userId)) this.#arrive(presence);
   }
 
@@ -136,6 +144,7 @@ export class Members {
     const known = this.#elsewhere.get(userId);
     if (known === undefined || --known.nodes > 0) return;
     this.#elsewhere.delete(userId);
+    this.#usersText = null;
     if (!this.#here.has(userId)) this.#depart(known.presence, reason);
   }
 
@@ -164,8 +173,16 @@ export class Members {
     return { count: this.#count, users };
   }
 
+  /** The users of `list` as JSON text. */
+  usersText(): string {
+    const text = this.#usersText ?? JSON.stringify(this.list().users);
+    if (this.#count >= KEEP_TEXT) this.#usersText = text;
+    return text;
+  }
+
   #remove(local: LocalPresence): void {
     const { presence, reason } = local;
+    this.#usersText = null;
     this.#leaving.delete(local);
     this.#here.delete(presence.userId);
     this.#voice.leave(presence.userId, reason);

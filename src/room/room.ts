@@ -1,5 +1,5 @@
 import type { Bus, Notice } from "../bus/bus.ts";
-import { isoTime } from "../codec/json.ts";
+import { isoTime, type JsonPayload } from "../codec/json.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -354,8 +354,8 @@ export class Room {
   }
 
   /** The payload of `room_users`. */
-  users(): Json {
-    return this.#voice.users().payload as Json;
+  users(): JsonPayload {
+    return this.#voice.usersPayload();
   }
 
   /** Names a revision of the state, as this node holds it now: what a poll's cursor says of it. */
