@@ -56,7 +56,7 @@ export class Tail {
   /** Replaces the payload of an event, when it is still here. */
   replace(seq: number, data: string): void {
     const entry = this.#at(seq);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.event.data === data) return;
     this.#bytes += data.length - entry.bytes;
     entry.event = { ...entry.event, data };
     entry.buffers = [];

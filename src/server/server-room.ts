@@ -1,4 +1,12 @@
-import { type Envelope, formatCursor, type Json, type JsonObject, parseRoomId, toEnvelope } from "../protocol/index.ts";
+import {
+  type Envelope,
+  formatCursor,
+  type Json,
+  type JsonObject,
+  parseRoomId,
+  toEnvelope,
+  YamabikoError,
+} from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
 import type { Member, Namespace, RoomView, StateView } from "../session/namespace.ts";
 import { kindOf } from "../session/room-kind.ts";
@@ -10,6 +18,7 @@ export class ServerRoom {
   /** The full form. */
   readonly roomId: string;
   readonly #open: () => Promise<Awaited<ReturnType<Rooms["open"]>>>;
+  readonly #isSealed: boolean;
   readonly #kick: (userId: string, roomId: string) => Promise<void>;
 
   /** @throws {YamabikoError} `invalid_message` for a bad roomId, `unknown_type` for an unknown namespace. */
@@ -24,12 +33,14 @@ export class ServerRoom {
     const namespace = namespaces.get(address.namespace);
     if (namespace === undefined) throw unknownNamespace(address.namespace, namespaces);
     this.roomId = address.roomId;
+    this.#isSealed = namespace.isSealed === true;
     this.#open = async () => (await rooms()).open(address.roomId, kindOf(namespace));
   }
 
   /**
    * Appends an event; resolves when it is durable. With a `messageId`, the same one of the same sender twice is one event.
    * `sender` is the user on whose behalf it is, which nothing checks. Default: the server's own.
+   * Rejects with `access_denied` where only the namespace itself puts events into its logs.
    * Rejects with `invalid_message` for a `type` or `messageId` that no envelope may have (ENV-1), with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
    */
   async publish(
@@ -38,6 +49,7 @@ export class ServerRoom {
     options: { sender?: string | null | undefined; messageId?: string | undefined; expect?: number | undefined } = {},
   ): Promise<{ savedId: string; epoch: string; seq: number; duplicate: boolean }> {
     toEnvelope({ type, payload, messageId: options.messageId });
+    if (this.#isSealed) throw new YamabikoError("access_denied", "Only its own messages change this kind of room.");
     const room = await this.#open();
     const event = { type, data: JSON.stringify(payload) };
     const { epoch, seq, duplicate } = await room.publish(options.sender ?? null, options.messageId ?? null, event, {

@@ -1,6 +1,17 @@
 import { type JsonObject, parseRoomId, type RoomAddress } from "../protocol/index.ts";
 import type { Room } from "../room/room.ts";
-import type { Context, Draft, DraftOptions, Right, RoomFeature, RoomView, StateView, User } from "./namespace.ts";
+import type {
+  Context,
+  Draft,
+  DraftOptions,
+  FoundEvent,
+  Right,
+  RoomFeature,
+  RoomView,
+  Saved,
+  StateView,
+  User,
+} from "./namespace.ts";
 import type { OwnedState } from "./owned-state.ts";
 import { featureOf, kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
@@ -58,6 +69,10 @@ export class HandlerContext implements Context {
   event(type: string, payload: JsonObject, options: DraftOptions = {}): Draft {
     this.#inRoom();
     return { kind: "draft", type, payload, options };
+  }
+
+  saved(place: FoundEvent, ack: JsonObject = {}): Saved {
+    return { kind: "saved", place, ack };
   }
 
   signal(type: string, payload: JsonObject): void {

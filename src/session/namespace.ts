@@ -22,6 +22,16 @@ export interface Namespace<
   readonly state: S;
   /** Who may do what. Default: every authenticated user may read and write, nobody is admin. */
   readonly access?: AccessRule;
+  /**
+   * The member of a payload that names a room of this namespace where `roomId` is left out, e.g. `documentId`: its value is the part
+   * after the colon. Default: none.
+   */
+  readonly addressedBy?: string;
+  /**
+   * True where only the namespace itself puts events into its logs: the server's other code and back ends may not, since readers
+   * rely on how the events follow from each other. Default: false.
+   */
+  readonly isSealed?: boolean;
   /** How much of each log is kept. Default: what the server is configured to keep. */
   readonly retention?: { maxEvents?: number; maxAgeMs?: number; maxBytes?: number };
   /** Messages of one user in one room, per second, burst twice that. Default: only the connection's limit. */
@@ -98,7 +108,7 @@ export interface MessageDefinition<P extends Schema = Schema, A extends Schema =
   readonly roomless?: boolean;
   /**
    * Says what should happen. Returns a draft from `context.event` (it is appended, and acknowledged when durable), an
-   * object (the ack's members), or nothing (a plain ack). It may run again for one message when an amendment met a
+   * object (the ack's members), what `context.saved` gives (the event is there already), or nothing (a plain ack). It may run again for one message when an amendment met a
    * change (see `context.event`), so its own side effects must stand repetition. A thrown `YamabikoError` is the answer; any
    * other error is logged and answered as `internal`.
    */
@@ -176,6 +186,8 @@ export interface OpenRoom extends RoomView {
    * conditional ones may follow each other without waiting. Rejects with `conflict` when `expect` is not the head, with `unavailable`.
    */
   append(event: AppendedEvent): Promise<AppendedPlace>;
+  /** Asks the log where it stands; resolves when `advanced` or `jumped` has told what was new. Rejects with `unavailable`. */
+  refresh(): Promise<void>;
   /** Sends something to everyone in the room that is neither logged nor kept. */
   signal(type: string, payload: JsonObject): void;
   /** A state family, as the server sets it: nobody's leaving removes what it set. */
@@ -215,6 +227,11 @@ export interface AppendedEvent {
   readonly expect?: number;
   /** Append only while nobody leads the room after the lead with this fence (`Lead.fence`); `conflict` otherwise. */
   readonly fence?: number;
+  /**
+   * Append only when the event at `expect` is the one with this data (`StoredEvent.data`). For an append that builds on one still on
+   * its way: when that fails, another node's event may be in its place. Needs `expect`.
+   */
+  readonly follows?: string;
 }
 
 /** What became of it. */
@@ -223,7 +240,15 @@ export interface AppendedPlace extends FoundEvent {
   readonly timestamp: number;
 }
 
-export type HandlerResult = Draft | JsonObject | undefined | void;
+export type HandlerResult = Draft | Saved | JsonObject | undefined | void;
+
+/** That the message became an event already, appended by what the namespace keeps of the room. */
+export interface Saved {
+  readonly kind: "saved";
+  readonly place: FoundEvent;
+  /** More members for the ack. */
+  readonly ack: JsonObject;
+}
 
 /** One family of a room's state: the latest value per key. */
 export interface StateDefinition {
@@ -259,6 +284,8 @@ export interface Context {
   readonly feature: RoomFeature | null;
   /** Makes the draft of an event. Nothing happens until the handler returns it. */
   event(type: string, payload: JsonObject, options?: DraftOptions): Draft;
+  /** For a handler whose message `feature` has appended: acknowledges it as that event. */
+  saved(place: FoundEvent, ack?: JsonObject): Saved;
   /** Sends something to everyone in the room that is neither logged nor kept. */
   signal(type: string, payload: JsonObject): void;
   /** Sends something to this connection alone. */

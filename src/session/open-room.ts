@@ -16,8 +16,15 @@ export class OpenedRoom extends ViewedRoom implements OpenRoom {
     return this.room.readers;
   }
 
-  append({ type, payload, sender = null, messageId = null, expect, fence }: AppendedEvent): Promise<AppendedPlace> {
-    return this.room.publish(sender, messageId, { type, data: JSON.stringify(payload) }, { expect, fence });
+  append(event: AppendedEvent): Promise<AppendedPlace> {
+    const { type, payload, sender = null, messageId = null, expect, follows, fence } = event;
+    // An amendment by what is there already is how a log compares.
+    const amend = follows === undefined ? undefined : [{ seq: expect!, expectData: follows, data: follows }];
+    return this.room.publish(sender, messageId, { type, data: JSON.stringify(payload) }, { expect, amend, fence });
+  }
+
+  refresh(): Promise<void> {
+    return this.room.refresh();
   }
 
   signal(type: string, payload: JsonObject): void {

@@ -14,7 +14,7 @@ import { handleJoinRoom } from "./handlers/join-room.ts";
 import { handleLeaveRoom } from "./handlers/leave-room.ts";
 import { Kicks } from "./kicks.ts";
 import { Buckets } from "./limits.ts";
-import type { Draft, HandlerResult, MessageDefinition, Namespace, Right } from "./namespace.ts";
+import type { Draft, FoundEvent, HandlerResult, MessageDefinition, Namespace, Right, Saved } from "./namespace.ts";
 import { kindOf } from "./room-kind.ts";
 import type { Services } from "./services.ts";
 import type { Session, SessionRouter } from "./session.ts";
@@ -50,6 +50,9 @@ export class Router implements SessionRouter {
   /** Roomless types, and the namespace they belong to. */
   readonly #roomless = new Map<string, Namespace>();
 
+  /** Types of namespaces whose rooms a member of the payload names. */
+  readonly #addressed = new Map<string, { readonly namespace: string; readonly member: string }>();
+
   constructor(services: Services) {
     this.services = services;
     this.kicks = new Kicks(services.clock);
@@ -57,6 +60,12 @@ export class Router implements SessionRouter {
     this.#userMessages = new Buckets(services.clock);
     this.#roomMessages = new Buckets(services.clock);
     for (const namespace of services.namespaces.values()) {
+      const { name, addressedBy } = namespace;
+      if (addressedBy !== undefined) {
+        for (const type of Object.keys(namespace.messages)) {
+          if (!this.#addressed.has(type)) this.#addressed.set(type, { namespace: name, member: addressedBy });
+        }
+      }
       for (const [type, definition] of Object.entries(namespace.messages)) {
         if (definition.roomless === true && !this.#roomless.has(type)) this.#roomless.set(type, namespace);
       }
@@ -227,6 +236,10 @@ export class Router implements SessionRouter {
         session.ack(envelope.messageId, savedAs(first));
         return;
       }
+      if (isSaved(result)) {
+        session.ack(envelope.messageId, { ...savedAs(result.place), ...result.ack });
+        return;
+      }
       if (result === undefined || result === null || !isDraft(result)) {
         const found = findFirst(room, session, envelope, definition);
         const first = found instanceof Promise ? await found : found;
@@ -271,6 +284,9 @@ export class Router implements SessionRouter {
     const roomId =
       typeof payload === "object" && payload !== null ? (payload as { roomId?: unknown }).roomId : undefined;
     if (roomId !== undefined && roomId !== null) return session.addressOf(roomId);
+    const named = this.#addressed.get(envelope.type);
+    const name = named === undefined ? undefined : (payload as JsonObject | null)?.[named.member];
+    if (typeof name === "string") return session.addressOf(`${named!.namespace}:${name}`);
     if (this.services.defaultRoom !== null) return this.services.defaultRoom;
     throw new YamabikoError("invalid_message", `"${envelope.type}" needs a \`roomId\` in its payload.`);
   }
@@ -321,6 +337,10 @@ function isDraft(result: Draft | JsonObject): result is Draft {
   return result.kind === "draft" && "options" in result;
 }
 
+function isSaved(result: HandlerResult): result is Saved {
+  return typeof result === "object" && result !== null && result.kind === "saved" && "place" in result;
+}
+
 /**
  * What became of this message when it came before: its effect may be the very reason why it now does nothing, and others
  * may have made it impossible since (ACK-3).
@@ -335,7 +355,7 @@ function findFirst(
   return room.find(session.user!.id, messageId);
 }
 
-function savedAs({ epoch, seq, duplicate }: AppendResult): JsonObject {
+function savedAs({ epoch, seq, duplicate }: FoundEvent): JsonObject {
   return { savedId: formatCursor(epoch, seq), seq, epoch, duplicate };
 }
 

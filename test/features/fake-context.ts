@@ -8,6 +8,7 @@ import type {
   Namespace,
   Right,
   RoomView,
+  Saved,
   StateView,
   User,
 } from "../../src/session/namespace.ts";
@@ -96,6 +97,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
         payload,
         options: draftOptions,
       }),
+      saved: (place, ack = {}) => ({ kind: "saved", place, ack }),
       signal: (eventType, payload) => roomOf(roomId).announce(eventType, payload),
       reply: (eventType, payload) => void replies.push({ type: eventType, payload }),
       can: (right) => can(user, roomId, right),
@@ -126,6 +128,7 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
           if (first === null) throw error;
           return { success: true, ...first };
         }
+        if (isSaved(result)) return { success: true, ...result.place, ...result.ack };
         if (result === undefined || !isDraft(result)) return { success: true, ...((await findFirst()) ?? result) };
         const appended = await roomOf(context.roomId).append(user.id, context.messageId, result);
         if (appended !== "amended meanwhile") return { success: true, ...appended, ...result.options.ack };
@@ -178,6 +181,10 @@ export function createFakeServer(namespace: Namespace, options: FakeServerOption
   };
 
   return { room: roomOf, connect };
+}
+
+function isSaved(result: HandlerResult): result is Saved {
+  return typeof result === "object" && result.kind === "saved" && "place" in result;
 }
 
 function isDraft(result: Draft | JsonObject): result is Draft {
