@@ -1,3 +1,4 @@
 /** The namespaces that come with the server. */
 export * from "./chat/chat.ts";
+export * from "./documents/documents.ts";
 export * from "./notifications/notifications.ts";

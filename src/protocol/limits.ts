@@ -65,6 +65,12 @@ export const LIMITS = {
     dev: true,
     what: "values of a room's state, members and kept marks aside, bytes",
   },
+  documentLength: {
+    default: 1024 * 1024,
+    off: false,
+    dev: true,
+    what: "length of a shared document, UTF-16 units",
+  },
   idleRooms: { default: 1_000, off: false, dev: true, what: "rooms kept in memory that nobody has joined" },
   tickets: { default: 10_000, off: false, dev: true, what: "tickets not yet used" },
 } as const satisfies Record<string, { default: number; off: boolean; dev: boolean; what: string }>;

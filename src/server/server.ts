@@ -17,6 +17,7 @@ import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
 import {
   chat,
+  documents,
   type InboxPage,
   type InboxQuery,
   type NotificationInput,
@@ -46,6 +47,7 @@ import { Link } from "./links.ts";
 import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
+import { documentsRoutes } from "./routes/documents.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { operationRoutes } from "./routes/operations.ts";
@@ -119,7 +121,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
-  const namespaces = collectNamespaces(options, ticker === null ? [] : [ticker.namespace]);
+  const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace]);
   const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
   const verifyToken = chooseVerifier(options, devSecret, clock, logger, observer);
   if (verifyToken === null && !letGuestsIn) {
@@ -214,6 +216,15 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     ipLimits,
     observer,
   };
+  const roomParts = {
+    ...credentials,
+    rooms: async () => (await serving()).rooms,
+    namespaces,
+    can,
+    limits,
+    checkBackEnd,
+    room,
+  };
   const routes: Route[] = [
     ...operationRoutes({
       ...credentials,
@@ -234,15 +245,8 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       defaultRoom: defaultRoom?.roomId,
     }),
     ...messageRoutes(messages),
-    ...roomRoutes({
-      ...credentials,
-      rooms: async () => (await serving()).rooms,
-      namespaces,
-      can,
-      limits,
-      checkBackEnd,
-      room,
-    }),
+    ...roomRoutes(roomParts),
+    ...documentsRoutes(roomParts),
     ...(service === null ? [] : notificationRoutes({ ...messages, service, can, checkBackEnd })),
   ];
   const { handle, isOurs } = createHttp({
@@ -356,11 +360,16 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   };
 }
 
-/** The namespaces every server has: chat, each user's own room, and what back ends publish. */
-function collectNamespaces(options: ServerOptions, more: readonly Namespace[]): ReadonlyMap<string, Namespace> {
+/** The namespaces every server has: chat, each user's own room, documents, and what back ends publish. */
+function collectNamespaces(
+  options: ServerOptions,
+  limits: Limits,
+  more: readonly Namespace[],
+): ReadonlyMap<string, Namespace> {
   const builtIn: Namespace[] = [
     chat(),
     ...notificationNamespaces(),
+    documents({ maxLength: limits.documentLength }),
     defineNamespace({ name: "feed", messages: {} }),
     ...more,
   ];

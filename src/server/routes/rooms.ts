@@ -59,9 +59,13 @@ export function roomRoutes(parts: RoomParts): Route[] {
 }
 
 /** The room of a request, when whoever makes it may read there. */
-async function readable({ request, url, params, address: from }: RouteRequest, parts: RoomParts): Promise<Room> {
+export async function readable(
+  { request, url, params, address: from }: RouteRequest,
+  parts: RoomParts,
+  roomId: unknown = params.roomId,
+): Promise<Room> {
   const caller = await callerOf(request, url, from, parts);
-  const address: RoomAddress = parseRoomId(params.roomId);
+  const address: RoomAddress = parseRoomId(roomId);
   const namespace = parts.namespaces.get(address.namespace);
   if (namespace === undefined) throw unknownNamespace(address.namespace, parts.namespaces);
   const { identity, guest } = caller;

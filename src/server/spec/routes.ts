@@ -9,7 +9,7 @@ export interface DescribedRoute {
   /** `{roomId}` stands for a percent-encoded `roomId`. */
   readonly path: string;
   readonly operationId: string;
-  readonly tag: "messages" | "rooms" | "notifications" | "credentials" | "server";
+  readonly tag: "messages" | "rooms" | "documents" | "notifications" | "credentials" | "server";
   readonly summary: string;
   readonly description?: string;
   /** Who may ask: a user (by token, by ticket, or as a guest where guests are allowed), a back end by its API key, anybody. */
@@ -223,6 +223,54 @@ export const ROUTES: readonly DescribedRoute[] = [
     body: { required: false, schema: JOINS, examples: { resume: JOIN_EXAMPLE } },
     answers: [{ status: 200, what: "The stream; `welcome` comes first.", content: eventStream }],
     errors: [...OF_READERS, ...OF_BODIES],
+  },
+  {
+    method: "GET",
+    path: "/api/documents/{documentId}",
+    operationId: "readDocument",
+    tag: "documents",
+    summary: "The text of a document, as it is or was.",
+    auth: "user",
+    query: [{ name: "version", what: "As it was at this version. Default: the newest.", schema: count, example: 42 }],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "The text; its lines end with a line feed.",
+        content: json(object({ documentId: text, version: count, text })),
+      },
+    ],
+    errors: [...OF_USERS, "conflict", "history_lost"],
+  },
+  {
+    method: "GET",
+    path: "/api/documents/{documentId}/history",
+    operationId: "readDocumentHistory",
+    tag: "documents",
+    summary: "Who changed a document when.",
+    auth: "user",
+    query: [
+      { name: "before", what: "The `nextBefore` of the page before. Default: the newest.", schema: count },
+      { name: "limit", what: "Entries in the answer, at most 500. Default: 50.", schema: count },
+    ],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Accepted changes, newest first.",
+        content: json(
+          object({
+            documentId: text,
+            version: count,
+            entries: list(
+              object({ version: count, from: count, userId: text, timestamp: text, inserted: count, removed: count }),
+            ),
+            nextBefore: { type: ["integer", "null"] },
+          }),
+        ),
+      },
+    ],
+    errors: [...OF_USERS, "conflict"],
   },
   {
     method: "GET",

@@ -1,0 +1,107 @@
+import { ChangeSet } from "@codemirror/state";
+
+/** Where more lines differ than that, finding the smallest difference would take too long; then it is one replacement. */
+const MAX_EDITS = 500;
+
+/** A change that leads from one text to another: by lines, and within them without what both begin and end with. */
+export function difference(from: string, to: string): ChangeSet {
+  const [a, b] = [linesOf(from), linesOf(to)];
+  const specs: Replacement[] = [];
+  let [line, other, position] = [0, 0, 0];
+  for (const [x, y] of [...commonLines(a, b), [a.length, b.length] as const]) {
+    const before = a.slice(line, x).join("");
+    const after = b.slice(other, y).join("");
+    if (before !== after) specs.push(replacement(before, after, position));
+    position += before.length + (a[x]?.length ?? 0);
+    [line, other] = [x + 1, y + 1];
+  }
+  return ChangeSet.of(specs, from.length, "\n");
+}
+
+interface Replacement {
+  readonly from: number;
+  readonly to: number;
+  readonly insert: string;
+}
+
+/**
+ * What makes one text the other: the part between what both begin and what both end with, never half a character.
+ * @param position where the texts stand.
+ * @param caret how much of `after` is before the caret: where equal characters could have been typed in several places, they were typed before it.
+ */
+export function replacement(before: string, after: string, position = 0, caret = after.length): Replacement {
+  const shorter = Math.min(before.length, after.length);
+  let end = 0;
+  const maxEnd = Math.min(shorter, Math.max(0, after.length - caret));
+  while (end < maxEnd && before.at(-1 - end) === after.at(-1 - end)) end++;
+  let start = 0;
+  while (start < shorter - end && before[start] === after[start]) start++;
+  while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end++;
+  if (isHigh(before, start - 1)) start--;
+  if (end > 0 && isLow(before, before.length - end)) end--;
+  return { from: position + start, to: position + before.length - end, insert: after.slice(start, after.length - end) };
+}
+
+function isHigh(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+
+function isLow(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/** Lines with the breaks that end them. */
+function linesOf(text: string): string[] {
+  return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+}
+
+/** The lines of a longest common subsequence, as pairs of places (Myers, "An O(ND) difference algorithm"). */
+function commonLines(a: readonly string[], b: readonly string[]): [number, number][] {
+  const pairs: [number, number][] = [];
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) pairs.push([start, start++]);
+  let [endA, endB] = [a.length, b.length];
+  const tail: [number, number][] = [];
+  while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) tail.unshift([--endA, --endB]);
+  pairs.push(
+    ...between(a.slice(start, endA), b.slice(start, endB)).map(([x, y]): [number, number] => [x + start, y + start]),
+  );
+  return pairs.concat(tail);
+}
+
+function between(a: readonly string[], b: readonly string[]): [number, number][] {
+  const reached = new Map<number, number>([[1, 0]]);
+  const trace: Map<number, number>[] = [];
+  for (let edits = 0; edits <= MAX_EDITS; edits++) {
+    trace.push(new Map(reached));
+    for (let k = -edits; k <= edits; k += 2) {
+      let x = isDown(reached, k, edits) ? reached.get(k + 1)! : reached.get(k - 1)! + 1;
+      while (x < a.length && x - k < b.length && a[x] === b[x - k]) x++;
+      reached.set(k, x);
+      if (x >= a.length && x - k >= b.length) return walkBack(trace, a.length, b.length);
+    }
+  }
+  return [];
+}
+
+function walkBack(trace: readonly Map<number, number>[], lengthA: number, lengthB: number): [number, number][] {
+  const pairs: [number, number][] = [];
+  let [x, y] = [lengthA, lengthB];
+  for (let edits = trace.length - 1; edits >= 0; edits--) {
+    const reached = trace[edits]!;
+    const k = x - y;
+    const from = isDown(reached, k, edits) ? k + 1 : k - 1;
+    const startX = edits === 0 ? 0 : reached.get(from)!;
+    const startY = edits === 0 ? 0 : startX - from;
+    while (x > startX && y > startY) pairs.unshift([--x, --y]);
+    [x, y] = [startX, startY];
+  }
+  return pairs;
+}
+
+/** Whether the furthest way to a diagonal comes by an insertion. */
+function isDown(reached: ReadonlyMap<number, number>, k: number, edits: number): boolean {
+  return k === -edits || (k !== edits && reached.get(k - 1)! < reached.get(k + 1)!);
+}
