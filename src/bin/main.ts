@@ -1,6 +1,7 @@
 import { YamabikoError } from "../protocol/index.ts";
 import { ConfigError } from "../server/config.ts";
 import { VERSION } from "../server/version.ts";
+import { migrate, migrateHelp } from "./commands/migrate.ts";
 import { publish, publishHelp } from "./commands/publish.ts";
 import { serve, serveHelp } from "./commands/serve.ts";
 import { tail, tailHelp } from "./commands/tail.ts";
@@ -11,6 +12,7 @@ const COMMANDS: Readonly<Record<string, { run: Command; help: () => string; what
   serve: { run: serve, help: serveHelp, what: "start the server" },
   token: { run: token, help: () => tokenHelp, what: "sign a token" },
   tail: { run: tail, help: () => tailHelp, what: "follow a room's log" },
+  migrate: { run: migrate, help: () => migrateHelp, what: "prepare the tables of a log in PostgreSQL" },
   publish: { run: publish, help: () => publishHelp, what: "send a message to a room" },
 };
 

@@ -1,9 +1,11 @@
 import type { Bus } from "../bus/bus.ts";
 import { createMemoryBus } from "../bus/memory.ts";
+import { createPostgresBus } from "../bus/postgres.ts";
 import { createRedisBus } from "../bus/redis.ts";
 import { withoutCredentials } from "../link/link.ts";
 import type { Log } from "../log/log.ts";
 import { createMemoryLog } from "../log/memory.ts";
+import { createPostgresLog, migratePostgres } from "../log/postgres.ts";
 import { createRedisLog } from "../log/redis.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
 import type { Clock } from "../protocol/index.ts";
@@ -68,6 +70,7 @@ function chooseLog(address: string, { options, clock, links }: StoresParts): () 
   const path = sqlitePathOf(address);
   if (path !== null) return () => createSqliteLog({ path, synchronous: options.sqliteSynchronous, clock });
   if (REDIS.test(address)) return () => createRedisLog({ url: address, events: links.log });
+  if (POSTGRES.test(address)) return () => createPostgresLog({ url: address, events: links.log });
   throw new TypeError(
     `"${withoutCredentials(address)}" is not a log. Use sqlite:PATH, redis://…, postgres://… or memory:`,
   );
@@ -76,5 +79,19 @@ function chooseLog(address: string, { options, clock, links }: StoresParts): () 
 function chooseBus(address: string, { links }: StoresParts): () => Promise<Bus> {
   if (address === "memory:") return async () => createMemoryBus();
   if (REDIS.test(address)) return () => createRedisBus({ url: address, events: links.bus });
+  if (POSTGRES.test(address)) return () => createPostgresBus({ url: address, events: links.bus });
   throw new TypeError(`"${withoutCredentials(address)}" is not a bus. Use redis://…, postgres://… or memory:`);
+}
+
+/**
+ * Prepares what a log needs before servers may use it: the tables of PostgreSQL. Resolves to what was done, as a line. Other
+ * logs need nothing, or do it when they are opened. Rejects as `createPostgresLog`.
+ */
+export async function migrateLog(address: string): Promise<string> {
+  if (!POSTGRES.test(address)) return "There is nothing to do: only PostgreSQL has tables to prepare.";
+  const { from, to } = await migratePostgres(address);
+  if (from === to) return `The tables are up to date (version ${to}).`;
+  return from === 0
+    ? `The tables were made (version ${to}).`
+    : `The tables were brought from version ${from} to ${to}.`;
 }

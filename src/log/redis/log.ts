@@ -3,6 +3,7 @@ import type { RedisLink, RedisValue } from "../../link/redis.ts";
 import type { RedisScript } from "../../link/redis-script.ts";
 import type { Clock } from "../../protocol/index.ts";
 import { type AppendAnswer, type AppendCall, type AppendCarrier, AppendLanes } from "../append-lanes.ts";
+import { KnownHeads } from "../known-heads.ts";
 import {
   type AppendOptions,
   type AppendResult,
@@ -42,20 +43,12 @@ const TRIM_BYTES = 4 * 1024 * 1024;
 const SNAPSHOTS_KEPT = 2;
 /** How many rooms' heads are asked for in one go. */
 const HEADS_AT_ONCE = 1_000;
-/** Of how many rooms it is known how far they were. */
-const KNOWN_ROOMS = 20_000;
 
 /** What an append ended in, as the script says it. */
 const DUPLICATE = 1;
 const HEAD_MOVED = 2;
 const AMENDED_MOVED = 3;
 const FENCE_OVER = 4;
-
-/** Where a room was seen to stand. */
-interface KnownHead {
-  readonly epoch: string;
-  readonly head: number;
-}
 
 /** The log on one Redis or one cluster. */
 export class RedisLog implements Log, AppendCarrier {
@@ -64,8 +57,7 @@ export class RedisLog implements Log, AppendCarrier {
   /** Null: the time of Redis. */
   readonly #clock: Clock | null;
   readonly #lanes: AppendLanes;
-  /** The longest unused first. */
-  readonly #known = new Map<string, KnownHead>();
+  readonly #known = new KnownHeads();
   readonly #underWay = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
@@ -258,7 +250,7 @@ export class RedisLog implements Log, AppendCarrier {
       head = Math.max(head, seq);
       return { epoch, seq, duplicate: code === DUPLICATE, timestamp };
     });
-    this.#know(roomId, epoch, head);
+    this.#known.note(roomId, epoch, head);
     return results;
   }
 
@@ -286,7 +278,7 @@ export class RedisLog implements Log, AppendCarrier {
 
   async #runInRoom<T>(script: RedisScript, roomId: string, values: readonly RedisValue[]): Promise<T> {
     const known = this.#known.get(roomId);
-    const common = [this.#now(), newEpoch(), known?.epoch ?? "", known?.head ?? 0];
+    const common = [this.#now(), newEpoch(), known.epoch, known.head];
     return (await this.#link.run(script, this.#keys.room(roomId), [...common, ...values])) as T;
   }
 
@@ -298,23 +290,15 @@ export class RedisLog implements Log, AppendCarrier {
       | string
       | null
     )[];
-    const isBehind = epoch === known?.epoch && Number(head) < (known?.head ?? 0);
+    const isBehind = epoch === known.epoch && Number(head) < known.head;
     if (epoch != null && !isBehind) return this.#learn(roomId, epoch, Number(first), Number(head));
     const opened = await this.#runInRoom<[string, number, number]>(OPEN_ROOM, roomId, []);
     return this.#learn(roomId, ...opened);
   }
 
   #learn(roomId: string, epoch: string, first: number, head: number): RoomHead {
-    this.#know(roomId, epoch, head);
+    this.#known.note(roomId, epoch, head);
     return { epoch, first, head };
-  }
-
-  #know(roomId: string, epoch: string, head: number): void {
-    const known = this.#known.get(roomId);
-    this.#known.delete(roomId);
-    // Answers may come in another order than they were made.
-    this.#known.set(roomId, known?.epoch === epoch && known.head > head ? known : { epoch, head });
-    if (this.#known.size > KNOWN_ROOMS) this.#known.delete(this.#known.keys().next().value!);
   }
 
   #now(): RedisValue {

@@ -1,0 +1,56 @@
+import { afterAll, describe, expect, it, vi } from "vitest";
+import type { Notice } from "../../src/bus/bus.ts";
+import { createPostgresBus } from "../../src/bus/postgres.ts";
+import { nullLinkEvents } from "../../src/link/link.ts";
+import { busContract } from "../../src/testing/bus-contract.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+
+const server = await PostgresServer.start();
+afterAll(() => server.stop());
+const url = server.url();
+
+busContract("postgres", async () => ({
+  here: await createPostgresBus({ url }),
+  there: await createPostgresBus({ url }),
+}));
+
+describe("a PostgreSQL bus", () => {
+  const event = (seq: number): Notice => ({ kind: "event", from: "here", epoch: "e", seq });
+
+  it("listens again after the connection was lost", { timeout: 60_000 }, async () => {
+    const here = await createPostgresBus({ url });
+    const there = await createPostgresBus({ url });
+    const heard: Notice[] = [];
+    there.subscribe("chat:a", (notice) => heard.push(notice));
+    const ring = (seq: number) =>
+      vi.waitFor(
+        () => {
+          here.publish("chat:a", event(seq));
+          expect(heard.at(-1)).toMatchObject({ seq });
+        },
+        { timeout: 20_000, interval: 10 },
+      );
+    await ring(1);
+    await server.kill();
+    there.subscribe("chat:b", () => {});
+    await server.start();
+    await ring(2);
+    await Promise.all([here.close(), there.close()]);
+  });
+
+  it("does not bring what is too large, and says so", async () => {
+    const dropped = vi.fn();
+    const here = await createPostgresBus({ url, events: { ...nullLinkEvents, dropped } });
+    const heard: Notice[] = [];
+    here.subscribe("chat:a", (notice) => heard.push(notice));
+    const large = { type: "wave", payload: { text: "ü".repeat(4_000) } };
+    here.publish("chat:a", { kind: "signal", from: "here", envelope: large });
+    expect(dropped).toHaveBeenCalledOnce();
+    await vi.waitFor(() => {
+      here.publish("chat:a", event(1));
+      expect(heard.length).toBeGreaterThan(0);
+    });
+    expect(heard.every((notice) => notice.kind === "event")).toBe(true);
+    await here.close();
+  });
+});

@@ -1,0 +1,43 @@
+import { afterAll } from "vitest";
+import { createPostgresLog } from "../../src/log/postgres.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
+import { logContract } from "../../src/testing/log-contract.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+
+const server = await PostgresServer.start();
+afterAll(() => server.stop());
+
+logContract(
+  "postgres",
+  async () => {
+    const clock = createFakeClock();
+    const open = () => createPostgresLog({ url: server.url("?max=6"), clock });
+    let log = await open();
+    return {
+      log,
+      async reopen() {
+        await log.close();
+        log = await open();
+        return log;
+      },
+      advance: clock.shiftWallClock,
+      async breakAppends() {
+        await server.ask("ALTER TABLE yamabiko.events ADD CONSTRAINT broken CHECK (seq < 0) NOT VALID");
+        return async () => void (await server.ask("ALTER TABLE yamabiko.events DROP CONSTRAINT broken"));
+      },
+    };
+  },
+  { clock: true, breakable: true },
+);
+
+logContract("postgres, by its own time", async () => {
+  let log = await createPostgresLog({ url: server.url("?schema=other") });
+  return {
+    log,
+    async reopen() {
+      await log.close();
+      log = await createPostgresLog({ url: server.url("?schema=other") });
+      return log;
+    },
+  };
+});
