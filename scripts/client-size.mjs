@@ -8,6 +8,7 @@ import { build } from "esbuild";
 const DOORS = {
   "yamabiko/client": ["index.ts", 11_264],
   "yamabiko/client/core": ["core.ts", 8_192],
+  "yamabiko/client/game": ["game/index.ts", 6_144],
 };
 
 for (const [door, [module, limit]] of Object.entries(DOORS)) {

@@ -76,6 +76,8 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
   const deliveredBytes = sum("delivered_bytes_total", "bytes handed to transports");
   const flushes = sum("flushes_total", "flushes of a room");
   const flushedEvents = sum("flushed_events_total", "events flushed, not multiplied by readers");
+  const ticks = sumBy("ticks_total", "ticks readers were given or were left out of, by result", "result");
+  const lostSteps = sum("steps_lost_total", "steps of games left out because the process was held up");
   const appends = sum("events_appended_total", "events made durable");
   const stalled = sum("outbox_paused_total", "readers that became cursors because their socket took no bytes");
   const catchUps = sumBy("catch_up_reads_total", "pages served to readers that were not live, by source", "source");
@@ -87,6 +89,12 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     name: `${PREFIX}flush_duration_seconds`,
     help: "time of one flush of a room",
     buckets: [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers: [registry],
+  });
+  const stepSeconds = new Histogram({
+    name: `${PREFIX}step_duration_seconds`,
+    help: "time of one step of a game, with its ticks on their way",
+    buckets: [0.0001, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.1],
     registers: [registry],
   });
   const appendSeconds = new Histogram({
@@ -169,6 +177,11 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       flushes(1);
       flushedEvents(events);
       flushSeconds.observe(durationMs / 1000);
+    },
+    ticked: ticks,
+    stepped(durationMs, lost) {
+      stepSeconds.observe(durationMs / 1000);
+      lostSteps(lost);
     },
     appended(durationMs) {
       appends(1);

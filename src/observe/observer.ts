@@ -20,6 +20,10 @@ export interface Observer {
   delivered(count: number, bytes: number): void;
   /** One flush of a room ended: it took `durationMs` for `events` events and `readers` readers. */
   flushed(durationMs: number, events: number, readers: number): void;
+  /** A reader of ticks was given one, or was left out because its connection did not keep up. */
+  ticked(result: TickResult): void;
+  /** A namespace that runs at a rate made a step, which took `durationMs`; `lost` steps before it were left out. */
+  stepped(durationMs: number, lost: number): void;
   /** The log made an event durable, `durationMs` after it was asked to. */
   appended(durationMs: number): void;
   /** A pushed reader's socket stopped taking bytes; from now on it is only a cursor. */
@@ -58,6 +62,9 @@ export type LinkName = "log" | "bus";
 
 export type AckResult = "done" | "duplicate" | "refused";
 
+/** How a reader was given a tick: whole or as a difference, in text, or not at all. */
+export type TickResult = "whole" | "difference" | "text" | "left_out";
+
 /** Where a page of catching up was read. */
 export type CatchUpSource = "tail" | "log";
 
@@ -70,6 +77,7 @@ export const GAUGES = {
   outbox_bytes: "bytes connections have not taken yet",
   state_keys: "keys of state in memory",
   tail_bytes: "bytes of newest events in memory",
+  tick_readers: "readers of ticks",
   log_queue: "appends the log has not made durable yet",
   tickets: "tickets not yet used",
   handshakes_waiting: "handshakes whose turn has not come",
@@ -94,6 +102,8 @@ export const nullObserver: Observer = {
   acknowledged: nothing,
   delivered: nothing,
   flushed: nothing,
+  ticked: nothing,
+  stepped: nothing,
   appended: nothing,
   readerStalled: nothing,
   caughtUp: nothing,

@@ -26,6 +26,7 @@ import type { Sink } from "./sink.ts";
 import { RoomState } from "./state.ts";
 import type { StateFamily } from "./state-family.ts";
 import { Subscription } from "./subscription.ts";
+import { type TickSource, Ticks } from "./ticks.ts";
 
 /** What a room must know of its namespace. */
 export interface RoomKind {
@@ -55,6 +56,11 @@ export interface RoomParts {
   readonly limits: Limits;
 }
 
+/** What a room knows of who reads its ticks. */
+export interface TickReader {
+  readonly connectionId: string;
+}
+
 /** How many rooms were made in this process. */
 let instances = 0;
 
@@ -75,6 +81,8 @@ export class Room {
   readonly #leading: Leading;
   readonly #unsubscribe: () => void;
   #companion: Companion | null = null;
+  #ticks: Ticks<TickReader> | null = null;
+  #stopGauge = (): void => {};
   /** What happened while the companion was made. */
   #unheard: ((companion: Companion) => void)[] | null = null;
   /** Unlike that of any other room object, here or on another node: its state starts anew with it. */
@@ -158,6 +166,19 @@ export class Room {
   /** What the namespace keeps beside it; null where it keeps nothing, and until `load` is done. */
   get companion(): Companion | null {
     return this.#companion;
+  }
+
+  /** Its ticks; null where there are none. */
+  get ticks(): Ticks<TickReader> | null {
+    return this.#ticks;
+  }
+
+  /** From now on there are ticks for its readers. Once. */
+  startTicks<Reader extends TickReader>(source: TickSource<Reader>): Ticks<Reader> {
+    const ticks = new Ticks(this.#parts, source);
+    this.#ticks = ticks as unknown as Ticks<TickReader>;
+    this.#stopGauge = this.observer.gauge("tick_readers", () => ticks.readers);
+    return ticks;
   }
 
   get nodeId(): string {
@@ -497,6 +518,7 @@ export class Room {
 
   /** Lets go of the bus, of the log, and of whoever waits. */
   close(): void {
+    this.#stopGauge();
     this.#leading.close();
     this.#parts.peers.close(this.#shared);
     this.#inform((companion) => companion.close());

@@ -18,6 +18,10 @@ export interface Sink {
    * many events it still takes; at 0 it is not writable.
    */
   readonly eventsLeft?: number | undefined;
+  /** How long a sink of a bounded answer waits for something to come, ms; 0 takes what is there. */
+  readonly waitsMs?: number | undefined;
+  /** What the other side has not taken yet, as far as this process holds it, bytes. Absent where nobody knows. */
+  readonly pendingBytes?: number;
   /**
    * Takes whole messages, already encoded and framed. The buffer is shared and must not be changed. They leave with
    * everything else for this connection in one write, at the end of this turn at the latest. Never throws.
@@ -35,6 +39,8 @@ export interface Format {
   event(event: EncodableEvent, epoch: string): Buffer;
   /** Any other message, complete with its frame. */
   envelope(envelope: Envelope): Buffer;
+  /** Bytes that are no message of the codec, complete with their frame. Absent where only text passes. */
+  bytes?(payload: Uint8Array): Buffer;
   /** Makes what is delivered of messages in this format, as `event` and `envelope` gave them. Default: one after the other. */
   join?(messages: readonly Buffer[]): Buffer;
   /** How long what comes in quick succession is gathered for live readers, ms. Default: not at all. */

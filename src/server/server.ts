@@ -18,6 +18,7 @@ import type { Bus } from "../bus/bus.ts";
 import {
   chat,
   documents,
+  game,
   type InboxPage,
   type InboxQuery,
   type NotificationInput,
@@ -371,6 +372,7 @@ function collectNamespaces(
     ...notificationNamespaces(),
     documents({ maxLength: limits.documentLength }),
     defineNamespace({ name: "feed", messages: {} }),
+    game(),
     ...more,
   ];
   if (options.namespaces?.some(({ name }) => name === PUSH_NAMESPACE)) {

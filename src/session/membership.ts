@@ -43,6 +43,7 @@ export class Membership {
   /** Stops reading, removes what the connection set, and ends the user's presence if it was the last connection. */
   end(reason: "left" | "dropped"): void {
     this.subscription.close();
+    this.room.ticks?.drop(this.subscription.sink);
     this.owned.end();
     if (this.#isMember) this.room.members.leave(this.userId, reason);
     this.room.mark();

@@ -138,6 +138,8 @@ export interface RoomFeature {
   jumped?(): void;
   /** What this room's feature on another node told (`OpenRoom.tell`). */
   heard?(name: string, data: Json | Uint8Array, from: string): void;
+  /** Somebody was let in, or joined again, and has been told so: from now on it is given ticks (`OpenRoom.ticks`). */
+  reading?(reader: ReaderContext): void;
   /** True keeps the room in memory. Default: false. */
   readonly isBusy?: boolean;
   /**
@@ -194,6 +196,11 @@ export interface OpenRoom extends RoomView {
   state(family: string): StateView;
   /** Tells this room's feature on the other nodes, or on one: at most once, in no order. */
   tell(name: string, data: Json | Uint8Array, to?: string): void;
+  /**
+   * From now on the room has ticks: what changes all the time, is neither logged nor kept, and of which only the newest matters. Each
+   * reader is given the difference to what it was given last; one that does not keep up misses some. Once, in `open`.
+   */
+  ticks(source: TickSource): Ticks;
   /** Keeps the room in memory. Returns the way to let go, to be called once. */
   pin(): () => void;
   /** Reports what went wrong and was nobody's fault. */
@@ -203,6 +210,37 @@ export interface OpenRoom extends RoomView {
    * aborted when it must stop, by then or because it let go. Returns the way to let go.
    */
   lead(run: (lead: Lead) => void): () => void;
+}
+
+/** Who makes what the readers of ticks are given. Nothing here may wait. */
+export interface TickSource {
+  readonly perSecond: number;
+  /** How often those are told who read text, per second. */
+  readonly textPerSecond: number;
+  /** How far back a difference may reach, ticks. */
+  readonly maxBase: number;
+  /** What this reader wants; of bytes it gets text all the same where its connection knows nothing else. */
+  wants(reader: ReaderContext): "bytes" | "text" | "nothing";
+  /** The newest tick for everybody who has `base`, as bytes; null: whole, for somebody who has nothing. */
+  bytes(base: number | null): Uint8Array;
+  /** As `bytes`, for one alone, where not everybody is told the same. */
+  bytesFor?(reader: ReaderContext, base: number | null): Uint8Array;
+  /** The newest tick as an envelope: always whole. */
+  text(): { readonly type: string; readonly payload: JsonObject };
+  /** As `text`, for one alone, where not everybody is told the same. */
+  textFor?(reader: ReaderContext): { readonly type: string; readonly payload: JsonObject };
+}
+
+/** A room's ticks on their way to its readers. */
+export interface Ticks {
+  /** How many readers are given ticks on this node. */
+  readonly readers: number;
+  /** There is a newer tick: everybody is given it whose connection keeps up. One that is not newer begins time anew. */
+  publish(tick: number): void;
+  /** A reader says which tick it has, which says how fast its link is; null when it needs a whole one. */
+  confirm(connectionId: string, tick: number | null): void;
+  /** Counts a step of whoever makes the ticks. */
+  stepped(durationMs: number, lost: number): void;
 }
 
 /** The time in which a node leads a room. */

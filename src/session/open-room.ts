@@ -1,5 +1,5 @@
 import type { Clock, Json, JsonObject } from "../protocol/index.ts";
-import type { AppendedEvent, AppendedPlace, Lead, OpenRoom, StateView } from "./namespace.ts";
+import type { AppendedEvent, AppendedPlace, Lead, OpenRoom, StateView, TickSource, Ticks } from "./namespace.ts";
 import { ViewedRoom, viewState } from "./view.ts";
 
 /** A room, as what a namespace keeps of it sees it. */
@@ -37,6 +37,10 @@ export class OpenedRoom extends ViewedRoom implements OpenRoom {
 
   tell(name: string, data: Json | Uint8Array, to?: string): void {
     this.room.tell(name, data, to ?? null);
+  }
+
+  ticks(source: TickSource): Ticks {
+    return this.room.startTicks(source);
   }
 
   pin(): () => void {

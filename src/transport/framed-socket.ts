@@ -143,6 +143,10 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
     return this.#out.writable;
   }
 
+  get pendingBytes(): number {
+    return this.#out.bytes;
+  }
+
   get isCongested(): boolean {
     return this.#out.isCongested;
   }

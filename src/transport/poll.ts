@@ -45,7 +45,7 @@ export async function poll(
   leave: Leave,
   parts: PollParts,
 ): Promise<Buffer> {
-  const connection = new PollConnection(request, parts);
+  const connection = new PollConnection(request, waitMs, parts);
   const session = parts.sessions.open(connection, {
     rates: parts.rates.of(rateKey(caller)),
     isMember: isKnown(caller),
@@ -79,6 +79,7 @@ class PollConnection implements Connection, Flushable {
   readonly isDuplex = false;
   readonly isCongested = false;
   readonly format: Format;
+  readonly waitsMs: number;
   session: Session | null = null;
   readonly #request: ReadRequest;
   readonly #parts: PollParts;
@@ -97,7 +98,8 @@ class PollConnection implements Connection, Flushable {
   /** Where each room stood when the server closed it; null while it has not. */
   #lastCursor: string | null = null;
 
-  constructor(request: ReadRequest, parts: PollParts) {
+  constructor(request: ReadRequest, waitMs: number, parts: PollParts) {
+    this.waitsMs = waitMs;
     this.#request = request;
     this.#parts = parts;
     this.format = request.wants === "events" ? pollEvents : pollJson;

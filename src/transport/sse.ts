@@ -202,6 +202,10 @@ class SseConnection implements Connection, OutflowOwner {
     return this.#out?.writable ?? false;
   }
 
+  get pendingBytes(): number {
+    return this.#out?.bytes ?? 0;
+  }
+
   get isCongested(): boolean {
     return this.#out?.isCongested ?? false;
   }

@@ -49,6 +49,7 @@ function framed(kind: Kind, deflated: boolean): Format {
       id,
       event: (event) => frameText(jsonEventText(event)),
       envelope: (envelope) => frameText(jsonText(envelope)),
+      bytes: frameBinary,
     };
   }
   const { event, envelope } = PAYLOADS[kind];
@@ -57,6 +58,7 @@ function framed(kind: Kind, deflated: boolean): Format {
     id,
     event: (each, epoch) => frame(event(each, epoch), OPCODES[kind]),
     envelope: (each) => frame(envelope(each), OPCODES[kind]),
+    bytes: frameBinary,
   };
 }
 
@@ -69,7 +71,13 @@ function batched(kind: Kind, deflated: boolean): Format {
     ...PAYLOADS[kind],
     join: (messages) => frame(messages.length === 1 ? messages[0]! : wrap(messages), OPCODES[kind]),
     gatherMs: BATCH_MS,
+    bytes: frameBinary,
   };
+}
+
+/** Never compressed: it is as short as it can be already. */
+function frameBinary(payload: Uint8Array): Buffer {
+  return frameBytes(payload, OPCODE.binary);
 }
 
 function frameDeflated(payload: Buffer, opcode: number): Buffer {

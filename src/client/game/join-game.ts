@@ -1,6 +1,6 @@
 import type { Clock } from "../../protocol/clock.ts";
 import { systemClock } from "../../protocol/clock.ts";
-import type { Fields, ValuesOf } from "../../protocol/game/field.ts";
+import type { Fields, NoFields, ValuesOf } from "../../protocol/game/field.ts";
 import { openFrame } from "../../protocol/game/frame.ts";
 import type { AnyGame, Game } from "../../protocol/game/game.ts";
 import { ACK_MASK, type Snapshot } from "../../protocol/game/snapshot.ts";
@@ -21,10 +21,15 @@ const SYNC_MS = 1_000;
 const MAX_BEHIND_MS = 250;
 
 /** What everybody knows of a player besides its fields. */
-export type Profile = { readonly slot: number; readonly name: string; readonly bot?: boolean; readonly [member: string]: unknown };
+export type Profile = {
+  readonly slot: number;
+  readonly name: string;
+  readonly bot?: boolean;
+  readonly [member: string]: unknown;
+};
 
 /** A player as it is to be drawn now. */
-export type DrawnPlayer<P extends Fields = Fields> = {
+export type DrawnPlayer<P extends Fields = NoFields> = {
   readonly id: string;
   readonly slot: number;
   readonly isMe: boolean;
@@ -32,7 +37,7 @@ export type DrawnPlayer<P extends Fields = Fields> = {
 } & Readonly<ValuesOf<P>>;
 
 /** The world as it is to be drawn now. */
-export interface GameView<P extends Fields = Fields, W extends Fields = Fields> {
+export interface GameView<P extends Fields = NoFields, W extends Fields = NoFields> {
   /** The own player, as predicted; null while it is not in the world, and for those who watch. */
   readonly me: DrawnPlayer<P> | null;
   /** Everybody, the own player too. */
@@ -80,7 +85,7 @@ export interface JoinGameOptions {
 }
 
 /** A game that is played, or watched. */
-export interface JoinedGame<P extends Fields = Fields, W extends Fields = Fields, I extends Fields = Fields> {
+export interface JoinedGame<P extends Fields = NoFields, W extends Fields = NoFields, I extends Fields = NoFields> {
   readonly room: Room;
   /** Whether the world has come. */
   readonly isReady: boolean;
@@ -304,7 +309,12 @@ class GameClient {
   }
 
   #readState(
-    { players, tick, acks = {}, world = {} }: {
+    {
+      players,
+      tick,
+      acks = {},
+      world = {},
+    }: {
       players: StatePlayer[];
       tick: number;
       acks?: Record<string, number>;
@@ -322,7 +332,10 @@ class GameClient {
       this.#playback.reset();
     }
     const snapshot = this.#history.add((into) => {
-      into.clear(tick, known.reduce((most, { slot }) => Math.max(most, slot + 1), 0));
+      into.clear(
+        tick,
+        known.reduce((most, { slot }) => Math.max(most, slot + 1), 0),
+      );
       for (const { player, slot } of known) {
         into.present[slot] = 1;
         into.acks[slot] = (acks[player.id] ?? 0) & ACK_MASK;

@@ -58,7 +58,8 @@ export function axis(): Field<number> {
     bits: 8,
     motion: "line",
     toWire: (value) =>
-      (typeof value === "number" && !Number.isNaN(value) ? Math.round(Math.min(1, Math.max(-1, value)) * 127) : 0) + 127,
+      (typeof value === "number" && !Number.isNaN(value) ? Math.round(Math.min(1, Math.max(-1, value)) * 127) : 0) +
+      127,
     fromWire: (wire) => (Math.min(wire, 254) - 127) / 127,
     blend: (from, to, part) => Math.min(1, Math.max(-1, from + (to - from) * part)),
   };

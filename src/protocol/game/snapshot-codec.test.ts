@@ -26,8 +26,9 @@ const names = fc.subarray(Object.keys(FIELDS), { minLength: 1 });
 const worldNames = fc.subarray(["energy", "boost", "lives"]);
 
 /** Two worlds of one layout, the second made of the first by any change, and any mask for each. */
-const scene = fc.tuple(names, worldNames, fc.nat({ max: 200 }), fc.integer({ min: 1, max: 63 })).chain(
-  ([player, world, slots, ticks]) => {
+const scene = fc
+  .tuple(names, worldNames, fc.nat({ max: 200 }), fc.integer({ min: 1, max: 63 }))
+  .chain(([player, world, slots, ticks]) => {
     const pick = (keys: string[]): Record<string, Field> => Object.fromEntries(keys.map((key) => [key, FIELDS[key]!]));
     const layout = layOut({ player: pick(player), world: pick(world), input: {} });
     const wires = fc.tuple(...layout.player.map(({ field }) => fc.nat({ max: 2 ** field.bits - 1 })));
@@ -44,12 +45,14 @@ const scene = fc.tuple(names, worldNames, fc.nat({ max: 200 }), fc.integer({ min
       worlds: fc.tuple(worldWires, worldWires),
       hidden: fc.array(fc.nat({ max: slots }), { maxLength: 10 }),
     });
-  },
-);
+  });
 
 function snapshotOf(layout: ReturnType<typeof layOut>, tick: number, rows: readonly Row[], world: number[]): Snapshot {
   const snapshot = new Snapshot(layout);
-  snapshot.clear(tick, rows.reduce((most, { slot }) => Math.max(most, slot + 1), 0));
+  snapshot.clear(
+    tick,
+    rows.reduce((most, { slot }) => Math.max(most, slot + 1), 0),
+  );
   for (const { slot, wires, ack } of rows) {
     snapshot.present[slot] = 1;
     snapshot.acks[slot] = ack;
@@ -174,7 +177,12 @@ describe("the snapshot codec", () => {
 
 describe("fields", () => {
   it("GAME-6 make of anything a value they can say, and of that the same again", () => {
-    const anything = fc.oneof(fc.double(), fc.integer(), fc.anything(), fc.constantFrom(Number.NaN, Infinity, -Infinity, 1e300));
+    const anything = fc.oneof(
+      fc.double(),
+      fc.integer(),
+      fc.anything(),
+      fc.constantFrom(Number.NaN, Infinity, -Infinity, 1e300),
+    );
     fc.assert(
       fc.property(fc.constantFrom(...Object.values(FIELDS)), anything, (field, value) => {
         const wire = field.toWire(value);

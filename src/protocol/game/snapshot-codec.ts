@@ -43,7 +43,8 @@ export class SnapshotEncoder {
     if (base !== null) this.#chooseWidths(now, base, mask);
     for (let slot = 0; slot < now.slots; slot++) {
       if (mask[slot] !== 1) continue;
-      if (base !== null && slot < base.snapshot.slots && base.mask[slot] === 1) this.#writeChange(now, base.snapshot, slot);
+      if (base !== null && slot < base.snapshot.slots && base.mask[slot] === 1)
+        this.#writeChange(now, base.snapshot, slot);
       else this.#writeWhole(now, slot);
     }
     return writer.finish();
@@ -151,7 +152,8 @@ export class SnapshotDecoder {
       const isTold = base === null || reader.read(1) === 1;
       into.world[index] = isTold ? reader.read(world[index]!.field.bits) : base.world[index]!;
     }
-    if (base !== null) for (let index = 0; index < player.length; index++) this.#widths[index] = reader.read(WIDTH_BITS);
+    if (base !== null)
+      for (let index = 0; index < player.length; index++) this.#widths[index] = reader.read(WIDTH_BITS);
     for (let slot = 0; slot < slots; slot++) {
       if (into.present[slot] === 0) continue;
       if (base !== null && slot < base.slots && base.present[slot] === 1) this.#readChange(reader, base, into, slot);

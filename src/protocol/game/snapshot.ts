@@ -48,6 +48,17 @@ export class Snapshot {
     for (let index = 0; index < this.columns.length; index++) this.columns[index] = new Int32Array(capacity);
   }
 
+  /** Becomes what another one says. */
+  copy(other: Snapshot): void {
+    this.clear(other.tick, other.slots);
+    this.present.set(other.present.subarray(0, other.slots));
+    this.acks.set(other.acks.subarray(0, other.slots));
+    this.columns.forEach((column, index) => {
+      column.set(other.columns[index]!.subarray(0, other.slots));
+    });
+    this.world.set(other.world);
+  }
+
   /** How many slots are taken. */
   get count(): number {
     let count = 0;

@@ -152,9 +152,20 @@ async function enter(
     }
     entrance.greet(room, place, membership, reader, you);
     membership.subscription.pump();
+    room.ticks?.add(reader, session.connection);
+    tellReading(room, reader);
   } finally {
     unpin();
     if (membership === undefined) owned.end();
+  }
+}
+
+/** The namespace's own code: what it throws is not the reader's fault. */
+function tellReading(room: Room, reader: ReaderContext): void {
+  try {
+    featureOf(room)?.reading?.(reader);
+  } catch (error) {
+    room.observer.failure(`what the namespace keeps of "${room.roomId}"`, error);
   }
 }
 

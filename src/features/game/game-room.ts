@@ -1,0 +1,398 @@
+import { BitReader, BitWriter } from "../../protocol/game/bits.ts";
+import { openFrame } from "../../protocol/game/frame.ts";
+import type { AnyGame, Newcomer } from "../../protocol/game/game.ts";
+import { SnapshotRing } from "../../protocol/game/snapshot.ts";
+import { SnapshotDecoder } from "../../protocol/game/snapshot-codec.ts";
+import { type Json, type JsonObject, type Timer, toYamabikoError, YamabikoError } from "../../protocol/index.ts";
+import type { Lead, OpenRoom, ReaderContext, RoomFeature, StateChange, Ticks } from "../../session/namespace.ts";
+import { Frames } from "./frames.ts";
+import { Loop } from "./loop.ts";
+import { Presence } from "./presence.ts";
+import { type PlayerEntry, RING, Simulation } from "./simulation.ts";
+
+/** The families of a game's room. */
+export const PLAYERS = "players";
+export const THINGS = "things";
+
+/** How often it is looked at who is there, per second. */
+const ROLL_CALLS_PER_SECOND = 4;
+/** How often other nodes are told who plays here, ms; also whether a game is over. */
+const WATCH_MS = 1_000;
+/** A game that nobody plays or watches here is let go after this time, ms. */
+const IDLE_MS = 5_000;
+/** How long inputs for another node are gathered, ms. */
+const GATHER_MS = 5;
+/** Inputs of one node gathered at most. */
+const MAX_GATHERED = 1_000;
+/** How long a command may take on another node, ms. */
+const COMMAND_MS = 2_000;
+/** Commands on their way to another node. */
+const MAX_COMMANDS = 1_000;
+
+/** One input on its way to the node that leads. */
+type SentInput = [userId: string, source: string, seq: number | null, input: Json];
+
+/** A game's room on this node: it leads the world, or follows the node that does; its readers cannot tell. */
+export class GameRoom implements RoomFeature {
+  readonly #game: AnyGame;
+  readonly #room: OpenRoom;
+  readonly #presence: Presence;
+  readonly #frames: Frames;
+  readonly #ticks: Ticks;
+  readonly #loop: Loop;
+  readonly #decoder: SnapshotDecoder;
+  /** What is known of a world that another node leads. */
+  readonly #followed: SnapshotRing;
+  readonly #entries = new Map<string, PlayerEntry>();
+  readonly #ids = new Map<number, string>();
+  readonly #things = new Map<string, Json>();
+  readonly #commands = new Map<number, { settle(error: YamabikoError | null): void; timer: Timer }>();
+  #commandIds = 0;
+  #simulation: Simulation | null = null;
+  /** The newest reign heard of, and its node. */
+  #fence = 0;
+  #leader: string | null = null;
+  #followedAt = 0;
+  #letGo: (() => void) | null = null;
+  #gathered: SentInput[] = [];
+  #gatherTimer: Timer | null = null;
+  #watchTimer: Timer | null = null;
+  #usedAt = 0;
+  #lostSteps = 0;
+  #isClosed = false;
+
+  constructor(game: AnyGame, room: OpenRoom) {
+    this.#game = game;
+    this.#room = room;
+    const { clock } = room;
+    this.#presence = new Presence(clock, (id) => room.value("members", id) !== null);
+    this.#decoder = new SnapshotDecoder(game.layout);
+    this.#followed = new SnapshotRing(game.layout, RING);
+    this.#frames = new Frames({
+      roomId: room.roomId,
+      game,
+      ring: () => this.#simulation?.ring ?? this.#followed,
+      idOf: (slot) => this.#ids.get(slot),
+      slotOf: (id) => this.#entries.get(id)?.slot,
+      now: () => clock.now(),
+    });
+    this.#ticks = room.ticks(this.#frames);
+    this.#loop = new Loop({
+      clock,
+      perSecond: game.tick,
+      step: () => this.#step(),
+      stepped: () => this.#publish(),
+      lost: (steps) => {
+        this.#lostSteps += steps;
+      },
+    });
+  }
+
+  /** Whether its world goes on, here or elsewhere. */
+  get isRunning(): boolean {
+    return this.#letGo !== null;
+  }
+
+  get isBusy(): boolean {
+    return this.isRunning;
+  }
+
+  /** How many play, bots included. */
+  get players(): number {
+    return this.#entries.size;
+  }
+
+  reading({ user, options }: ReaderContext): void {
+    this.#use();
+    // Who reads without being known again is nobody's player.
+    if (!options.spectate && this.#room.value("members", user.id) !== null) {
+      this.#presence.arrived({ id: user.id, name: user.name });
+      if (this.#simulation !== null) this.#callRoll(this.#simulation);
+      else this.#watch();
+    }
+  }
+
+  /**
+   * What a user wants, as a stranger said it. False when it changes nothing: it plays no part here, or the number has been.
+   * @param seq null for the next one.
+   */
+  input(userId: string, source: string, seq: number | null, input: Json): boolean {
+    const now = this.#room.clock.monotonic();
+    if (this.#simulation !== null) return this.#simulation.input(userId, source, seq, input, now) === null;
+    if (this.#leader === null || this.#gathered.length >= MAX_GATHERED) return false;
+    this.#gathered.push([userId, source, seq, input]);
+    this.#gatherTimer ??= this.#room.clock.setTimer(() => this.#sendInputs(), GATHER_MS);
+    return true;
+  }
+
+  /** A reader says which tick it has; null when it needs a whole one. */
+  confirm(connectionId: string, tick: number | null): void {
+    this.#ticks.confirm(connectionId, tick);
+  }
+
+  /** Something that is not a matter of every tick. Rejects with what the game answers, and `unavailable`. */
+  async command(type: string, payload: JsonObject, from: Newcomer): Promise<void> {
+    if (this.#simulation !== null) {
+      this.#simulation.command(type, payload, from);
+      return;
+    }
+    if (this.#leader === null || this.#commands.size >= MAX_COMMANDS) throw notLed();
+    const id = ++this.#commandIds;
+    const { clock } = this.#room;
+    const answered = new Promise<void>((resolve, reject) => {
+      const settle = (error: YamabikoError | null): void => {
+        this.#commands.get(id)?.timer.cancel();
+        this.#commands.delete(id);
+        if (error === null) resolve();
+        else reject(error);
+      };
+      this.#commands.set(id, { settle, timer: clock.setTimer(() => settle(notLed()), COMMAND_MS) });
+    });
+    this.#room.tell("command", { id, type, payload, from: { ...from } }, this.#leader);
+    return answered;
+  }
+
+  stateChanged({ family, key, value }: StateChange): void {
+    if (family === THINGS) {
+      if (value === null) this.#things.delete(key);
+      else this.#things.set(key, value);
+    } else if (family === PLAYERS) this.#know(key, value as PlayerEntry | null);
+  }
+
+  heard(name: string, data: Json | Uint8Array, from: string): void {
+    if (name === "tick") this.#follow(data as Uint8Array, from);
+    else if (name === "watch") this.#presence.heard(from, (data as unknown as { users: Newcomer[] }).users);
+    else if (name === "inputs") this.#takeInputs(data as unknown as SentInput[]);
+    else if (name === "command") this.#runCommand(data as unknown as SentCommand, from);
+    else if (name === "answer") this.#answered(data as unknown as { id: number; error: JsonObject | null });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#end();
+    this.#gatherTimer?.cancel();
+    for (const { settle } of Array.from(this.#commands.values())) settle(notLed());
+  }
+
+  // ---- who leads
+
+  /** Somebody is here: the world must go on. */
+  #use(): void {
+    this.#usedAt = this.#room.clock.monotonic();
+    if (this.#letGo !== null || this.#isClosed) return;
+    this.#letGo = this.#room.lead((lead) => this.#reign(lead));
+    this.#planWatch();
+  }
+
+  #reign({ fence, signal }: Lead): void {
+    if (signal.aborted || this.#isClosed) return;
+    const simulation = new Simulation(this.#game, {
+      player: (id, entry) => this.#tellState(PLAYERS, id, entry),
+      thing: (key, value) => this.#tellState(THINGS, key, value),
+      failure: (what, error) => this.#room.failure(what, error),
+    });
+    const known = this.#followed.newest;
+    const since = this.#room.clock.monotonic() - this.#followedAt;
+    const tick = known === null ? 0 : known.tick + 1 + Math.max(0, Math.round((since * this.#game.tick) / 1_000));
+    const entries = new Map(this.#entries);
+    simulation.takeOver(known, tick, entries, new Map(this.#things));
+    this.#fence = Math.max(this.#fence, fence);
+    this.#leader = this.#room.nodeId;
+    this.#simulation = simulation;
+    for (const [id, entry] of entries) {
+      // What the last leader said ends with it; from now on this node says it.
+      this.#tellState(PLAYERS, id, entry);
+      if (entry.bot !== true) this.#presence.await(id);
+    }
+    for (const [key, value] of Array.from(this.#things)) this.#tellState(THINGS, key, value);
+    signal.addEventListener("abort", () => this.#abdicate(simulation));
+    this.#callRoll(simulation);
+    this.#loop.start();
+  }
+
+  /** Another node leads from now on, or will. */
+  #abdicate(simulation: Simulation): void {
+    if (this.#simulation !== simulation) return;
+    this.#loop.stop();
+    this.#simulation = null;
+    this.#leader = null;
+    // What is known of the world is the best there is until somebody else tells.
+    const newest = simulation.ring.newest;
+    this.#followed.clear();
+    if (newest === null) return;
+    const copy = this.#followed.claim(newest.tick);
+    copy.copy(newest);
+    this.#followedAt = this.#room.clock.monotonic();
+  }
+
+  #planWatch(): void {
+    this.#watchTimer?.cancel();
+    this.#watchTimer = this.#room.clock.setTimer(() => {
+      this.#watchTimer = null;
+      if (this.#isClosed) return;
+      if (this.#ticks.readers > 0 || this.#presence.local.length > 0) this.#usedAt = this.#room.clock.monotonic();
+      this.#presence.sweep();
+      if (this.#room.clock.monotonic() - this.#usedAt > IDLE_MS) {
+        this.#end();
+        return;
+      }
+      this.#watch();
+      this.#planWatch();
+    }, WATCH_MS);
+  }
+
+  /** Tells the node that leads who plays here, and that its ticks are wanted. */
+  #watch(): void {
+    if (this.#simulation !== null) return;
+    this.#room.tell("watch", { users: this.#presence.local.map((user) => ({ ...user })) }, this.#leader ?? undefined);
+  }
+
+  /** Nobody plays or watches here any more. When nobody does elsewhere either, the world is over: the next one begins anew. */
+  #end(): void {
+    this.#watchTimer?.cancel();
+    this.#watchTimer = null;
+    const simulation = this.#simulation;
+    if (simulation !== null && this.#presence.isEmpty && !this.#isClosed) {
+      for (const id of Array.from(this.#entries.keys())) simulation.leave(id);
+      for (const key of Array.from(this.#things.keys())) this.#tellState(THINGS, key, null);
+    }
+    this.#letGo?.();
+    this.#letGo = null;
+    if (simulation !== null) this.#abdicate(simulation);
+    if (this.#entries.size === 0) this.#followed.clear();
+  }
+
+  // ---- leading
+
+  #step(): void {
+    const simulation = this.#simulation!;
+    if (simulation.tick % Math.ceil(this.#game.tick / ROLL_CALLS_PER_SECOND) === 0) this.#callRoll(simulation);
+    simulation.step();
+  }
+
+  #publish(): void {
+    const simulation = this.#simulation;
+    if (simulation === null) return;
+    const started = performance.now();
+    this.#ticks.publish(simulation.tick);
+    this.#tellNodes(simulation);
+    this.#ticks.stepped(performance.now() - started, this.#lostSteps);
+    this.#lostSteps = 0;
+  }
+
+  #tellNodes(simulation: Simulation): void {
+    let note: Uint8Array | null = null;
+    for (const node of this.#presence.nodes) {
+      note ??= this.#frames.whole(this.#noteHead(simulation.tick));
+      this.#room.tell("tick", note, node);
+    }
+  }
+
+  /** Lets in who is there, and out who is not. */
+  #callRoll(simulation: Simulation): void {
+    this.#presence.sweep();
+    for (const id of simulation.users()) if (!this.#presence.has(id)) simulation.leave(id);
+    for (const newcomer of this.#presence.all()) if (!simulation.has(newcomer.id)) simulation.enter(newcomer);
+  }
+
+  #tellState(family: string, key: string, value: Json): void {
+    const state = this.#room.state(family);
+    try {
+      if (value === null) state.remove(key);
+      else void state.set(key, value);
+    } catch (error) {
+      this.#room.failure(`telling what is new in "${family}"`, error);
+    }
+    // The room may tell it later, and the next frame needs it now.
+    this.stateChanged({ family, key, value, last: null });
+  }
+
+  #takeInputs(inputs: readonly SentInput[]): void {
+    const now = this.#room.clock.monotonic();
+    for (const [userId, source, seq, input] of inputs) this.#simulation?.input(userId, source, seq, input, now);
+  }
+
+  #runCommand({ id, type, payload, from }: SentCommand, node: string): void {
+    if (this.#simulation === null) return;
+    let error: JsonObject | null = null;
+    try {
+      this.#simulation.command(type, payload, from);
+    } catch (thrown) {
+      error = toYamabikoError(thrown).toWire() as unknown as JsonObject;
+      if (!(thrown instanceof YamabikoError)) this.#room.failure(`the game's "${type}"`, thrown);
+    }
+    this.#room.tell("answer", { id, error }, node);
+  }
+
+  // ---- following
+
+  #follow(note: Uint8Array, from: string): void {
+    if (this.#simulation !== null) return;
+    const { fence, frame } = openNote(note);
+    if (fence < this.#fence) return;
+    const isNew = fence > this.#fence || from !== this.#leader;
+    this.#fence = fence;
+    this.#leader = from;
+    const { head, bits } = openFrame(frame);
+    const { newest } = this.#followed;
+    if (!isNew && newest !== null && head.tick <= newest.tick) return;
+    if (isNew) this.#followed.clear();
+    this.#decoder.decode(bits, head.tick, null, this.#followed.claim(head.tick));
+    this.#followedAt = this.#room.clock.monotonic();
+    if (isNew) this.#watch();
+    this.#ticks.publish(head.tick);
+  }
+
+  #sendInputs(): void {
+    this.#gatherTimer = null;
+    const inputs = this.#gathered;
+    this.#gathered = [];
+    if (this.#simulation !== null) this.#takeInputs(inputs);
+    else if (this.#leader !== null) this.#room.tell("inputs", inputs, this.#leader);
+  }
+
+  #answered({ id, error }: { id: number; error: JsonObject | null }): void {
+    this.#commands.get(id)?.settle(error === null ? null : YamabikoError.fromWire(error));
+  }
+
+  #know(id: string, entry: PlayerEntry | null): void {
+    const before = this.#entries.get(id);
+    if (before !== undefined && this.#ids.get(before.slot) === id) this.#ids.delete(before.slot);
+    if (entry === null) this.#entries.delete(id);
+    else {
+      this.#entries.set(id, entry);
+      this.#ids.set(entry.slot, id);
+    }
+  }
+
+  /** A note begins with the reign it belongs to. */
+  #noteHead(tick: number): Uint8Array {
+    const writer = new BitWriter(16);
+    writer.writeVarint(this.#fence);
+    for (const byte of [NOTE_FRAME, 0]) writer.write(byte, 8);
+    writer.writeVarint(tick);
+    writer.write(0, 8);
+    return writer.finish();
+  }
+}
+
+/** A frame in a note names no room: a note belongs to one. */
+const NOTE_FRAME = 0xc1;
+
+interface SentCommand {
+  readonly id: number;
+  readonly type: string;
+  readonly payload: JsonObject;
+  readonly from: Newcomer;
+}
+
+function openNote(note: Uint8Array): { fence: number; frame: Uint8Array } {
+  const fence = new BitReader(note).readVarint();
+  let length = 1;
+  while (note[length - 1]! >= 0x80) length++;
+  return { fence, frame: note.subarray(length) };
+}
+
+function notLed(): YamabikoError {
+  return new YamabikoError("unavailable", "The game is moving to another node; try again.", { retryAfterMs: 500 });
+}
