@@ -124,6 +124,24 @@ export class RawSocket {
     this.#socket.end();
   }
 
+  /** Reads no more than so much from now on. Returns the way to read everything again. */
+  throttle(bytesPerSecond: number): () => void {
+    const socket = this.#socket;
+    socket.pause();
+    const every = 50;
+    // A paused socket still gives what it is asked for, and takes from the system only when that is gone.
+    const timer = setInterval(() => {
+      socket.removeAllListeners("data");
+      const chunk = socket.read(Math.ceil((bytesPerSecond * every) / 1_000)) as Buffer | null;
+      if (chunk !== null) this.#take(chunk);
+    }, every);
+    return () => {
+      clearInterval(timer);
+      socket.on("data", (bytes) => this.#take(bytes));
+      socket.resume();
+    };
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

@@ -254,20 +254,15 @@ class GameClient {
 
   #sync(now: number): void {
     if (now - this.#syncedAt < SYNC_MS) return;
-    this.#syncedAt = now;
-    this.room.volatile("game_sync", { at: now, tick: this.#history.newest?.tick ?? -1 });
+    if (this.room.volatile("game_sync", { at: now, tick: this.#history.newest?.tick })) this.#syncedAt = now;
   }
 
-  #joined({ state, you }: JoinedRoom): void {
-    const { signature } = (you ?? {}) as { signature?: string };
-    if (signature !== undefined && signature !== this.#game.layout.signature) {
-      this.room.leave();
-      throw new TypeError("The server plays another version of this game: load the page again.");
-    }
+  #joined({ state }: JoinedRoom): void {
     this.#history.clear();
     this.#playback.reset();
     this.#prediction.forget();
     this.#rtts.clear();
+    this.#syncedAt = Number.NEGATIVE_INFINITY;
     this.#isLost = false;
     this.#know(state);
   }

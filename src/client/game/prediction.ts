@@ -41,8 +41,9 @@ export class Prediction {
   }
 
   /** The fields of the world, as of the newest snapshot and what was predicted since. */
-  get world(): WorldModel["world"] {
-    return this.#model.world;
+  get world(): Values {
+    const values = this.#model.world as unknown as Values;
+    return Object.fromEntries(this.#game.layout.world.map(({ name }) => [name, values[name]!]));
   }
 
   /** How many inputs the server has not answered. */

@@ -1,7 +1,7 @@
 import { BitReader, BitWriter } from "../../protocol/game/bits.ts";
 import { openFrame } from "../../protocol/game/frame.ts";
 import type { AnyGame, Newcomer } from "../../protocol/game/game.ts";
-import { SnapshotRing } from "../../protocol/game/snapshot.ts";
+import { type Snapshot, SnapshotRing } from "../../protocol/game/snapshot.ts";
 import { SnapshotDecoder } from "../../protocol/game/snapshot-codec.ts";
 import { type Json, type JsonObject, type Timer, toYamabikoError, YamabikoError } from "../../protocol/index.ts";
 import type { Lead, OpenRoom, ReaderContext, RoomFeature, StateChange, Ticks } from "../../session/namespace.ts";
@@ -100,6 +100,11 @@ export class GameRoom implements RoomFeature {
   /** How many play, bots included. */
   get players(): number {
     return this.#entries.size;
+  }
+
+  /** The world as it is known here; null before anything is. To be looked at, not kept. */
+  get newest(): Snapshot | null {
+    return (this.#simulation?.ring ?? this.#followed).newest;
   }
 
   reading({ user, options }: ReaderContext): void {
