@@ -63,6 +63,11 @@ export class Members {
     return this.#count;
   }
 
+  /** Whether a user is one, on whichever node. */
+  has(userId: string): boolean {
+    return this.#here.has(userId) || this.#elsewhere.has(userId);
+  }
+
   /** A connection of the user joined. */
   join(user: MemberUser): void {
     const known = this.#here.get(user.id);

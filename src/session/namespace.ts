@@ -374,6 +374,8 @@ export interface RoomView {
   putSnapshot(seq: number, data: string): Promise<void>;
   /** The value of a state family, or null. */
   value(family: string, key: string): Json;
+  /** Whether a user is in the room, on whichever node. */
+  isMember(userId: string): boolean;
   /** The users who are in the room, and how many there are; at most 100 are named. */
   members(): { count: number; users: readonly Member[] };
 }

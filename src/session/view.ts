@@ -56,6 +56,10 @@ export class ViewedRoom implements RoomView {
     return this.room.state.get(family, key);
   }
 
+  isMember(userId: string): boolean {
+    return this.room.members.has(userId);
+  }
+
   members(): { count: number; users: readonly Member[] } {
     return this.room.members.list();
   }

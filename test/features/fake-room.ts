@@ -148,6 +148,10 @@ export class FakeRoom implements RoomView {
     return this.#state.get(family)?.get(key)?.value ?? null;
   }
 
+  isMember(userId: string): boolean {
+    return this.members().users.some((user) => user.userId === userId);
+  }
+
   members(): { count: number; users: readonly Member[] } {
     return { count: 0, users: [] };
   }

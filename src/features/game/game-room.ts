@@ -49,6 +49,7 @@ export class GameRoom implements RoomFeature {
   readonly #commands = new Map<number, { settle(error: YamabikoError | null): void; timer: Timer }>();
   #commandIds = 0;
   #simulation: Simulation | null = null;
+  #lead: Lead | null = null;
   /** The newest reign heard of, and its node. */
   #fence = 0;
   #leader: string | null = null;
@@ -65,7 +66,7 @@ export class GameRoom implements RoomFeature {
     this.#game = game;
     this.#room = room;
     const { clock } = room;
-    this.#presence = new Presence(clock, (id) => room.value("members", id) !== null);
+    this.#presence = new Presence(clock, (id) => room.isMember(id));
     this.#decoder = new SnapshotDecoder(game.layout);
     this.#followed = new SnapshotRing(game.layout, RING);
     this.#frames = new Frames({
@@ -110,7 +111,7 @@ export class GameRoom implements RoomFeature {
   reading({ user, options }: ReaderContext): void {
     this.#use();
     // Who reads without being known again is nobody's player.
-    if (!options.spectate && this.#room.value("members", user.id) !== null) {
+    if (!options.spectate && this.#room.isMember(user.id)) {
       this.#presence.arrived({ id: user.id, name: user.name });
       if (this.#simulation !== null) this.#callRoll(this.#simulation);
       else this.#watch();
@@ -189,8 +190,9 @@ export class GameRoom implements RoomFeature {
     this.#planWatch();
   }
 
-  #reign({ fence, signal }: Lead): void {
-    if (signal.aborted || this.#isClosed) return;
+  #reign(lead: Lead): void {
+    const { fence, signal } = lead;
+    if (!lead.holds() || this.#isClosed) return;
     const simulation = new Simulation(this.#game, {
       player: (id, entry) => this.#tellState(PLAYERS, id, entry),
       thing: (key, value) => this.#tellState(THINGS, key, value),
@@ -204,6 +206,7 @@ export class GameRoom implements RoomFeature {
     this.#fence = Math.max(this.#fence, fence);
     this.#leader = this.#room.nodeId;
     this.#simulation = simulation;
+    this.#lead = lead;
     for (const [id, entry] of entries) {
       // What the last leader said ends with it; from now on this node says it.
       this.#tellState(PLAYERS, id, entry);
@@ -216,10 +219,11 @@ export class GameRoom implements RoomFeature {
   }
 
   /** Another node leads from now on, or will. */
-  #abdicate(simulation: Simulation): void {
-    if (this.#simulation !== simulation) return;
+  #abdicate(simulation: Simulation | null): void {
+    if (simulation === null || this.#simulation !== simulation) return;
     this.#loop.stop();
     this.#simulation = null;
+    this.#lead = null;
     this.#leader = null;
     // What is known of the world is the best there is until somebody else tells.
     const newest = simulation.ring.newest;
@@ -270,7 +274,9 @@ export class GameRoom implements RoomFeature {
   // ---- leading
 
   #step(): void {
-    const simulation = this.#simulation!;
+    const simulation = this.#simulation;
+    // It may have slept: then another node leads already.
+    if (simulation === null || this.#lead?.holds() !== true) return this.#abdicate(simulation);
     if (simulation.tick % Math.ceil(this.#game.tick / ROLL_CALLS_PER_SECOND) === 0) this.#callRoll(simulation);
     simulation.step();
   }

@@ -52,14 +52,14 @@ export class Loop {
 
   #run(): void {
     const { clock, step, stepped, lost } = this.#parts;
-    const isDue = (): boolean => clock.monotonic() >= this.#dueAt - EARLY_MS;
+    // A step may stop it.
+    const isDue = (): boolean => this.#timer !== null && clock.monotonic() >= this.#dueAt - EARLY_MS;
     let done = 0;
     for (; done < MAX_STEPS && isDue(); done++) {
       this.#steps++;
       step();
     }
     if (done > 0) stepped();
-    // The step may have stopped it.
     if (this.#timer === null) return;
     if (done === MAX_STEPS && isDue()) {
       const behind = Math.floor((clock.monotonic() - this.#dueAt) / this.#stepMs) + 1;

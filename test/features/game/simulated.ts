@@ -6,7 +6,7 @@ import type { AnyGame } from "../../../src/protocol/game/game.ts";
 import type { Clock, Envelope, Json, Timer } from "../../../src/protocol/index.ts";
 import type { Format, Sink } from "../../../src/room/sink.ts";
 import { Ticks } from "../../../src/room/ticks.ts";
-import type { OpenRoom, ReaderContext, TickSource } from "../../../src/session/namespace.ts";
+import type { Lead, OpenRoom, ReaderContext, TickSource } from "../../../src/session/namespace.ts";
 
 /** A clock that runs its timers at once, one after the other, when the test moves it. */
 export class SteppedClock implements Clock {
@@ -75,7 +75,7 @@ export class SimulatedGame {
       roomId: "game:arena",
       nodeId: "node",
       clock,
-      value: (family: string, key: string) => (family === "members" && this.members.has(key) ? {} : null),
+      isMember: (userId: string) => this.members.has(userId),
       ticks: (source: TickSource) => {
         const fanout = { flush: () => {} };
         this.ticks = new Ticks(
@@ -90,9 +90,9 @@ export class SimulatedGame {
       }),
       tell: () => {},
       failure: (_what: string, error: unknown) => this.failures.push(error),
-      lead: (run: (lead: { fence: number; signal: AbortSignal }) => void) => {
+      lead: (run: (lead: Lead) => void) => {
         const controller = new AbortController();
-        clock.setTimer(() => run({ fence: 1, signal: controller.signal }), 0);
+        clock.setTimer(() => run({ fence: 1, signal: controller.signal, holds: () => !controller.signal.aborted }), 0);
         return () => controller.abort();
       },
     };
