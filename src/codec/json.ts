@@ -37,8 +37,25 @@ export function parseJson(text: string, bounds: Pick<Limits, "depth" | "elements
   return value;
 }
 
-/** Refuses nesting deeper than `depth` before the parser sees it, by counting brackets outside strings. */
+/** Refuses nesting deeper than `depth` before the parser sees it. */
 function checkJsonDepth(text: string, depth: number): void {
+  // Few messages have as many brackets, in strings or outside; those need no second look.
+  if (hasMore(text, depth)) checkNesting(text, depth);
+}
+
+/** Whether there are more opening brackets than `count`. */
+function hasMore(text: string, count: number): boolean {
+  let left = count;
+  for (const bracket of OPENING) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) if (--left < 0) return true;
+  }
+  return false;
+}
+
+const OPENING = ["{", "["] as const;
+
+/** Counts brackets outside strings. */
+function checkNesting(text: string, depth: number): void {
   let open = 0;
   let inString = false;
   for (let index = 0; index < text.length; index++) {

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, systemClock } from "../protocol/index.ts";
+import { Durations } from "./durations.ts";
 import type { Logger } from "./logger.ts";
 import { GAUGES, type GaugeName, type Observer } from "./observer.ts";
 
@@ -85,25 +86,24 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
   const refusals = sumBy("refused_total", "messages and requests refused, by error code", "code");
   const limits = sumBy("rate_limited_total", "times a limit was hit, by limit", "limit");
   const failures = sumBy("failures_total", "failures that are not the client's, by place", "where");
-  const flushSeconds = new Histogram({
-    name: `${PREFIX}flush_duration_seconds`,
-    help: "time of one flush of a room",
-    buckets: [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
-    registers: [registry],
-  });
-  const stepSeconds = new Histogram({
-    name: `${PREFIX}step_duration_seconds`,
-    help: "time of one step of a game, with its ticks on their way",
-    buckets: [0.0001, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.1],
-    registers: [registry],
-  });
-  const appendSeconds = new Histogram({
-    name: `${PREFIX}append_duration_seconds`,
-    help: "time from asking the log to a durable event",
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
-    registers: [registry],
-  });
-
+  const flushing = new Durations(
+    `${PREFIX}flush_duration_seconds`,
+    "time of one flush of a room",
+    [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registry,
+  );
+  const appending = new Durations(
+    `${PREFIX}append_duration_seconds`,
+    "time from asking the log to a durable event",
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registry,
+  );
+  const stepping = new Durations(
+    `${PREFIX}step_duration_seconds`,
+    "time of one step of a game, with its ticks on their way",
+    [0.0001, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.1],
+    registry,
+  );
   const linkSeconds = new Histogram({
     name: `${PREFIX}link_duration_seconds`,
     help: "time from asking what holds the log, or carries the bus, to its answer",
@@ -176,16 +176,16 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     flushed(durationMs, events) {
       flushes(1);
       flushedEvents(events);
-      flushSeconds.observe(durationMs / 1000);
+      flushing.observe(durationMs);
     },
     ticked: ticks,
     stepped(durationMs, lost) {
-      stepSeconds.observe(durationMs / 1000);
+      stepping.observe(durationMs);
       lostSteps(lost);
     },
     appended(durationMs) {
       appends(1);
-      appendSeconds.observe(durationMs / 1000);
+      appending.observe(durationMs);
     },
     readerStalled: () => stalled(1),
     caughtUp: catchUps,
