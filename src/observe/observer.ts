@@ -81,6 +81,7 @@ export const GAUGES = {
   log_queue: "appends the log has not made durable yet",
   tickets: "tickets not yet used",
   handshakes_waiting: "handshakes whose turn has not come",
+  intake_waiting: "WebSockets whose bytes have come and not their turn",
   kicks: "users who were taken out of a room a moment ago",
   tokens_known: "tokens that were checked a moment ago",
   inboxes: "inboxes in memory",

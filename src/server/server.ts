@@ -36,6 +36,7 @@ import { defineNamespace, type Namespace } from "../session/namespace.ts";
 import { Router } from "../session/router.ts";
 import { Sessions } from "../session/sessions.ts";
 import { RequestRates } from "../transport/request-rates.ts";
+import { Slices } from "../transport/slices.ts";
 import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
@@ -61,6 +62,8 @@ import { createUpgrade } from "./upgrade.ts";
 import { UpgradedSockets } from "./upgraded-sockets.ts";
 import { VERSION } from "./version.ts";
 
+/** How long what comes in is taken in one turn, ms: timers, answers and deliveries are late by little more. */
+const INTAKE_MS = 4;
 /** How long clients are told to wait before they come back after a shutdown, ms. */
 const RECONNECT_MS = 1_000;
 /** How long a shutdown waits for what is under way, ms. */
@@ -171,9 +174,12 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       observer,
     });
     const sessions = new Sessions(router, `${nodeId}-`);
+    const intake = new Slices(INTAKE_MS);
+    observer.gauge("intake_waiting", () => intake.waiting);
     const webSocket = new WebSocketTransport({
       sessions,
       fanout: rooms.fanout,
+      intake,
       limits,
       clock,
       observer,

@@ -5,14 +5,17 @@ import type { Tickets } from "../auth/tickets.ts";
 import type { Observer } from "../observe/observer.ts";
 import { CLOSE_CODES, ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { Slices } from "../transport/slices.ts";
 import type { WebSocketTransport } from "../transport/websocket.ts";
 import type { ClientAddress } from "./client-address.ts";
 import { identify } from "./credentials.ts";
 import type { IpLimits } from "./ip-limits.ts";
 import { isLoopbackHost, isOriginAllowed } from "./origin.ts";
 import { requestUrl } from "./request-url.ts";
-import { Slices } from "./slices.ts";
 import type { UpgradedSockets } from "./upgraded-sockets.ts";
+
+/** How long handshakes are answered in one turn, ms. */
+const SLICE_MS = 5;
 
 export interface UpgradeParts {
   /** What serves connections, once the log is open. */
@@ -34,7 +37,7 @@ export interface UpgradeParts {
 
 /** Answers WebSocket handshakes: everything is checked before the 101 (CON-1), and a refusal gives back what it took. */
 export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, socket: Socket, head: Buffer) => void {
-  const slices = new Slices();
+  const slices = new Slices(SLICE_MS);
   parts.observer.gauge("handshakes_waiting", () => slices.waiting);
   return (request, socket, head) => {
     const path = pathOf(request);

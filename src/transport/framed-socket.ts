@@ -5,6 +5,7 @@ import type { Fanout } from "../room/fanout.ts";
 import { closeFrame, frameBytes, OPCODE } from "./frame.ts";
 import { type FrameBounds, type FrameFault, type FrameListener, FrameReader } from "./frame-reader.ts";
 import { Outflow, type OutflowOwner } from "./outflow.ts";
+import type { Slices } from "./slices.ts";
 
 /** How long the other side has to answer our close frame, ms. */
 const CLOSE_MS = 2_000;
@@ -13,6 +14,8 @@ const HANG_UP_MS = 30_000;
 
 export interface FramedSocketParts {
   readonly fanout: Fanout;
+  /** What comes in on all sockets. */
+  readonly intake: Slices;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly observer: Observer;
@@ -54,6 +57,7 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
   #isPaused = false;
   #isPausedByOwner = false;
   #isPausedByOutbox = false;
+  #isPausedByIntake = false;
   /** Why it ends, as far as the other side said. */
   #reason: CloseReason = "aborted";
   /** Whether our close frame is on its way. */
@@ -86,7 +90,19 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
   // ---- in
 
   handleData(chunk: Buffer): void {
-    this.#in.read(chunk);
+    const { intake } = this.#parts;
+    if (intake.mayStart()) {
+      this.#in.read(chunk);
+      return;
+    }
+    // Others have something to say as well. Nothing more comes before this was read, so no more of it waits than one chunk.
+    this.#isPausedByIntake = true;
+    this.#applyPause();
+    intake.later(() => {
+      this.#isPausedByIntake = false;
+      this.#in.read(chunk);
+      this.#applyPause();
+    });
   }
 
   abstract received(bytes: Buffer, isBinary: boolean): void;
@@ -191,7 +207,7 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
   }
 
   #applyPause(): void {
-    const shouldPause = this.#isPausedByOwner || this.#isPausedByOutbox;
+    const shouldPause = this.#isPausedByOwner || this.#isPausedByOutbox || this.#isPausedByIntake;
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
     if (shouldPause) this.#socket.pause();

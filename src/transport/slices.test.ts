@@ -15,7 +15,7 @@ describe("work in slices", () => {
   beforeEach(() => {
     now = 1_000;
     done = [];
-    slices = new Slices();
+    slices = new Slices(5);
     vi.spyOn(performance, "now").mockImplementation(() => now);
   });
 
@@ -50,5 +50,19 @@ describe("work in slices", () => {
     await turn();
     void work(10, 1);
     expect(done.at(-1)).toBe(10);
+  });
+
+  it("starts nothing before what waits, and nothing beyond the time of a turn", async () => {
+    expect(slices.mayStart()).toBe(true);
+    now += 4;
+    expect(slices.mayStart()).toBe(true);
+    now += 1;
+    expect(slices.mayStart()).toBe(false);
+    slices.later(() => done.push(1));
+    expect(slices.mayStart()).toBe(false);
+    expect(done).toEqual([]);
+    await turn();
+    expect(done).toEqual([1]);
+    expect(slices.mayStart()).toBe(true);
   });
 });
