@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 import { createInterface } from "node:readline";
-import { main } from "./main.ts";
+import { keepYoungGenerationSmall } from "./young-generation.ts";
+
+if (process.argv[2] === "serve") keepYoungGenerationSmall(process.execArgv, process.env.NODE_OPTIONS);
+// Only now: what is loaded makes the young generation grow.
+const { main } = await import("./main.ts");
 
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -57,6 +57,8 @@ export class Delivery implements Source {
   /** What has gathered since the last flush, bytes of payload. */
   #gathered = 0;
   #isMarked = false;
+  /** The page that was made into bytes last. */
+  #samePage: SharedPage | null = null;
   #isClosed = false;
   /** Flushes what is gathered, when the first of the groups is due. */
   #gatherTimer: { readonly timer: Timer; readonly dueAt: number } | null = null;
@@ -107,9 +109,26 @@ export class Delivery implements Source {
   }
 
   deliverPage(page: Page, sink: Sink): void {
-    const bytes = joinMessages(sink.format, this.#follower.encode(page, sink.format));
+    const bytes = this.#pageBytes(page, sink.format);
     sink.deliver(bytes);
     this.#parts.observer.delivered(page.events.length, bytes.length);
+  }
+
+  /** Those who come back together are owed the same, and share it. */
+  #pageBytes(page: Page, format: Format): Buffer {
+    const { epoch, start, events } = page;
+    const same = this.#samePage;
+    if (same?.format === format && same.epoch === epoch && same.start === start && same.count === events.length) {
+      return same.bytes;
+    }
+    const bytes = joinMessages(format, this.#follower.encode(page, format));
+    this.#samePage = { format, epoch, start, count: events.length, bytes };
+    return bytes;
+  }
+
+  /** Lets go of what was shared. Called about once a second. */
+  rest(): void {
+    this.#samePage = null;
   }
 
   deliverLost(lost: Lost, cursor: number, sink: Sink, snapshot?: JsonObject): void {
@@ -374,6 +393,15 @@ export class Delivery implements Source {
     this.#isClosed = true;
     this.#gatherTimer?.timer.cancel();
   }
+}
+
+/** A page as bytes, for all who are owed just this: an event of an epoch is the same for ever. */
+interface SharedPage {
+  readonly format: Format;
+  readonly epoch: string;
+  readonly start: number;
+  readonly count: number;
+  readonly bytes: Buffer;
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -495,6 +495,7 @@ export class Room {
     this.#shared.sweep(now);
     if (this.members.sweep()) this.#delivery.signal(this.#voice.users());
     if (this.state.rev !== revBefore) this.#delivery.mark();
+    this.#delivery.rest();
     this.#trimWhenDue(now);
     if (this.isIdle) this.#follower.forget();
   }

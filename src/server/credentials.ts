@@ -99,6 +99,7 @@ function digest(key: string): Buffer {
 }
 
 function ticketOf(url: URL): string | null {
+  if (url.search === "") return null;
   if (url.searchParams.has("token") || url.searchParams.has("access_token")) {
     throw new YamabikoError("unauthenticated", "A token in a URL is not accepted: URLs end up in logs.", {
       remedy: "Send it in the Authorization header, in `authenticate`, or get a ticket from POST /api/tickets.",

@@ -40,31 +40,37 @@ export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, s
   const slices = new Slices(SLICE_MS);
   parts.observer.gauge("handshakes_waiting", () => slices.waiting);
   return (request, socket, head) => {
-    const path = pathOf(request);
+    const url = urlOf(request);
+    const path = url?.pathname ?? null;
     const isEcho = path !== null && path === parts.echoPath;
     const isOurs = isEcho || path === "/ws" || (path === "/" && !parts.isAttached);
     if (!isOurs && parts.isAttached) return;
     const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
     parts.sockets.add(socket, () => refuse(closing()));
-    if (isOurs) answer(request, socket, head, isEcho, slices, parts).catch(refuse);
+    if (isOurs) answer({ request, socket, head, url: url! }, isEcho, slices, parts).catch(refuse);
     else if (path === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
     else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };
 }
 
-/** The path a request asks for; null when its address is none. */
-function pathOf(request: IncomingMessage): string | null {
+/** What a request asks for; null when its address is none. */
+function urlOf(request: IncomingMessage): URL | null {
   try {
-    return requestUrl(request).pathname;
+    return requestUrl(request);
   } catch {
     return null;
   }
 }
 
+interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly url: URL;
+}
+
 async function answer(
-  request: IncomingMessage,
-  socket: Socket,
-  head: Buffer,
+  { request, socket, head, url }: UpgradeRequest,
   isEcho: boolean,
   slices: Slices,
   parts: UpgradeParts,
@@ -82,7 +88,8 @@ async function answer(
   try {
     const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
     checkRoom(sessions, parts);
-    const identity = isEcho ? null : await identify(request, requestUrl(request), parts);
+    // Two slices, because checking a credential may wait for others.
+    const identity = isEcho ? null : await slices.run(() => identify(request, url, parts));
     await slices.run(() => {
       // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
       checkRoom(sessions, parts);

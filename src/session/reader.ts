@@ -20,9 +20,12 @@ export interface Wishes {
  */
 export async function readWishes(members: Readonly<Record<string, unknown>>, namespace: Namespace): Promise<Wishes> {
   const { maxHz, ...rest } = members;
-  const checked = namespace.joinOptions === undefined ? {} : await validate(namespace.joinOptions, rest);
+  const checked = namespace.joinOptions === undefined ? NO_OPTIONS : await validate(namespace.joinOptions, rest);
   return { gatherMs: gatherMsOf(maxHz ?? namespace.maxHz), options: checked as JsonObject };
 }
+
+/** One for all: most readers ask for nothing. */
+const NO_OPTIONS: JsonObject = Object.freeze({});
 
 function gatherMsOf(maxHz: unknown): number {
   if (maxHz === undefined || maxHz === null) return 0;
