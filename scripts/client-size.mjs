@@ -9,6 +9,7 @@ const DOORS = {
   "yamabiko/client": ["index.ts", 11_264],
   "yamabiko/client/core": ["core.ts", 8_192],
   "yamabiko/client/game": ["game/index.ts", 6_144],
+  "yamabiko/client/dashboard": ["dashboard.ts", 3_072],
 };
 
 for (const [door, [module, limit]] of Object.entries(DOORS)) {

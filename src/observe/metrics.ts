@@ -70,6 +70,7 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
   });
   const opened = sumBy("connections_total", "connections opened", "transport");
   const closed = sumBy("disconnections_total", "connections closed, by close reason", "reason");
+  const requests = sum("http_requests_total", "HTTP requests");
   const received = sum("messages_received_total", "messages received");
   const receivedBytes = sum("received_bytes_total", "bytes of messages received");
   const acks = sumBy("acks_total", "acks sent, by result", "result");
@@ -164,6 +165,7 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       open.set(transport, (open.get(transport) ?? 0) - 1);
       closed(reason);
     },
+    requested: () => requests(1),
     messageReceived(bytes) {
       received(1);
       receivedBytes(bytes);

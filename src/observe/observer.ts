@@ -12,6 +12,8 @@ export interface Observer {
   connectionOpened(transport: TransportName): void;
   /** The same connection is gone and everything of it freed. Called exactly once for every `connectionOpened`. */
   connectionClosed(transport: TransportName, reason: CloseReason): void;
+  /** An HTTP request came in; an upgrade is none. */
+  requested(): void;
   /** A whole message came in, before it was decoded. */
   messageReceived(bytes: number): void;
   /** An ack left: the message was done, was a repetition, or was refused. */
@@ -86,6 +88,7 @@ export const GAUGES = {
   tokens_known: "tokens that were checked a moment ago",
   inboxes: "inboxes in memory",
   pushes_waiting: "notifications waiting to be pushed",
+  dashboard_series: "series of dashboards in memory",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
   peers: "other nodes that are there",
   state_owned_elsewhere: "keys of rooms' state that other nodes own",
@@ -99,6 +102,7 @@ const nothing = () => {};
 export const nullObserver: Observer = {
   connectionOpened: nothing,
   connectionClosed: nothing,
+  requested: nothing,
   messageReceived: nothing,
   acknowledged: nothing,
   delivered: nothing,

@@ -344,8 +344,9 @@ export class Delivery implements Source {
       return;
     }
     let buffer: Buffer;
+    let messages: Buffer[];
     try {
-      const messages = this.#follower.encodeFrom(seq + 1, group.format);
+      messages = this.#follower.encodeFrom(seq + 1, group.format);
       for (const frame of this.#stateFrames(rev, group.format)) messages.push(frame);
       for (const signal of all) messages.push(group.format.envelope(signal));
       // A change that came and went is none.
@@ -358,7 +359,7 @@ export class Delivery implements Source {
     if (buffer.length > 0) {
       const stalled = group.deliver(buffer);
       const served = group.readers.length - stalled.length;
-      observer.delivered((events + all.length) * served, buffer.length * served);
+      observer.delivered(messages.length * served, buffer.length * served);
       for (const subscription of stalled) {
         this.#live.remove(subscription);
         this.#putBack(subscription);

@@ -466,7 +466,12 @@ export class Room {
     this.#isLoaded = true;
     await this.#loadKept(true);
     if (this.kind.open === undefined) return;
-    this.#unheard = [];
+    // What other nodes own was there before.
+    this.#unheard = Object.entries(this.kind.state).flatMap(([family, { kept }]) =>
+      (kept === true ? [] : this.state.all(family)).map(
+        (change) => (companion: Companion) => companion.stateChanged({ family, ...change, fresh: true }),
+      ),
+    );
     this.state.onChange = (change) => this.#inform((companion) => companion.stateChanged(change));
     this.#companion = await this.kind.open(this);
     this.#voice.speaksForState = this.#companion.speaksForState;

@@ -51,6 +51,11 @@ export class Rooms {
     parts.observer.gauge("readers_stalled", () => this.#sum((room) => room.behind));
   }
 
+  /** How many rooms are in memory. */
+  get count(): number {
+    return this.#rooms.size;
+  }
+
   /** The room, when it is in memory. */
   get(roomId: string): Room | undefined {
     return this.#rooms.get(roomId);

@@ -47,6 +47,7 @@ export function createHttp(parts: HttpParts): Http {
       return path?.startsWith("/api/") === true && table.find(path) !== null;
     },
     handle(request, response) {
+      parts.observer.requested();
       if (isStreaming(busy.get(request.socket))) {
         request.socket.destroy();
         return;

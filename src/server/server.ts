@@ -30,6 +30,7 @@ import type { Log } from "../log/log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
 import type { Observer } from "../observe/observer.ts";
+import { createTally } from "../observe/tally.ts";
 import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock, YamabikoError } from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
@@ -41,6 +42,7 @@ import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
+import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
 import { createTicker, TICKER_ROOM } from "./demo.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
@@ -49,15 +51,17 @@ import { Link } from "./links.ts";
 import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
 import type { Route } from "./route.ts";
+import { dashboardRoutes } from "./routes/dashboards.ts";
 import { documentsRoutes } from "./routes/documents.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { roomRoutes } from "./routes/rooms.ts";
+import { ServerDashboard } from "./server-dashboard.ts";
 import { ServerRoom } from "./server-room.ts";
 import { documentRoutes } from "./spec/document-routes.ts";
 import { createStatic } from "./static.ts";
-import { chooseStores, DEFAULT_LOG, sqlitePathOf } from "./stores.ts";
+import { busFor, chooseStores, DEFAULT_LOG, sqlitePathOf } from "./stores.ts";
 import { createUpgrade } from "./upgrade.ts";
 import { UpgradedSockets } from "./upgraded-sockets.ts";
 import { VERSION } from "./version.ts";
@@ -103,6 +107,8 @@ export interface YamabikoServer {
   inbox(userId: string, query?: InboxQuery): Promise<InboxPage>;
   /** Closes a user's connections with 4403, on all nodes, whatever they came by. They may come again, unless a rule says otherwise. */
   disconnect(userId: string): Promise<void>;
+  /** A dashboard, for the server's own code: `await server.dashboard("shop").set({ orders: 12 })`. */
+  dashboard(name: string): ServerDashboard;
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<string>;
   /** How many clients are connected to this node. */
@@ -120,7 +126,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });
   const registry = createRegistry({ process: true });
-  const observer = createMetricsObserver(registry, logger, clock);
+  const { observer, totals } = createTally(createMetricsObserver(registry, logger, clock));
   const nodeId = randomBytes(6).toString("base64url");
 
   // The pages of development show it.
@@ -214,6 +220,14 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const kick = async (userId: string, roomId: string) => (await opened).sessions.kick(userId, roomId);
   const room = (roomId: string) => new ServerRoom(roomId, async () => (await opened).rooms, namespaces, kick);
   const service = attachNotifications({ namespaces, room, clock, observer, push: options.push });
+  const dashboards = attachDashboards({
+    namespaces,
+    rooms: async () => (await opened).rooms,
+    totals,
+    clock,
+    observer,
+    node: isAlone(options) ? null : nodeId,
+  });
   const credentials = { verifyToken, tickets, guests, dev };
   const messages = {
     ...credentials,
@@ -255,6 +269,9 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     ...roomRoutes(roomParts),
     ...documentsRoutes(roomParts),
     ...(service === null ? [] : notificationRoutes({ ...messages, service, can, checkBackEnd })),
+    ...(dashboards === null
+      ? []
+      : dashboardRoutes({ ...credentials, service: dashboards.service, can, limits, checkBackEnd })),
   ];
   const { handle, isOurs } = createHttp({
     routes,
@@ -305,6 +322,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     await sockets.gone(GOODBYE_MS);
     await httpClosed;
     service?.close();
+    dashboards?.close();
     ticker?.close();
     parts?.rooms.close();
     await stores?.bus.close();
@@ -359,6 +377,8 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
     inbox: async (userId, query) => withService(service).inbox(userId, query),
 
+    dashboard: (name) => new ServerDashboard(name, dashboards?.service ?? null),
+
     async disconnect(userId) {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");
     },
@@ -367,7 +387,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   };
 }
 
-/** The namespaces every server has: chat, each user's own room, documents, and what back ends publish. */
+/** The namespaces every server has: chat, each user's own room, dashboards, documents, and what back ends publish. */
 function collectNamespaces(
   options: ServerOptions,
   limits: Limits,
@@ -376,6 +396,7 @@ function collectNamespaces(
   const builtIn: Namespace[] = [
     chat(),
     ...notificationNamespaces(),
+    dashboardNamespace(),
     documents({ maxLength: limits.documentLength }),
     defineNamespace({ name: "feed", messages: {} }),
     game(),
@@ -420,6 +441,11 @@ function chooseVerifier(
     onKnown,
     onRefused: (reason) => logger.info({ reason }, "token refused"),
   });
+}
+
+/** Whether there can be no other node. */
+function isAlone({ bus, log = DEFAULT_LOG }: Pick<ServerOptions, "bus" | "log">): boolean {
+  return (bus ?? (typeof log === "string" ? busFor(log) : "memory:")) === "memory:";
 }
 
 /** Development keeps its key beside the data, so that a reload after a restart still is the same user. */

@@ -130,7 +130,7 @@ export interface RoomFeature {
    * changes afterwards is told as ever.
    */
   state?(reader: ReaderContext): JsonObject;
-  /** A value of a family was set or removed, here or on another node. */
+  /** A value of a family was set or removed, here or on another node. What others had set before the room was opened here comes first. */
   stateChanged?(change: StateChange): void;
   /** The head moved by this event, appended here or on another node. One that `open` has read may come again: compare `seq`. */
   advanced?(event: StoredEvent): void;

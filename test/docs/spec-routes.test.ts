@@ -38,12 +38,15 @@ function routeOf(operationId: string): DescribedRoute {
 function ask({ method, path, auth }: DescribedRoute, { query = "", body, headers = {} }: Asked = {}) {
   const credential: Record<string, string> =
     auth === "none" ? {} : { Authorization: `Bearer ${auth === "user" ? token : KEY}` };
-  return fetch(`${server.url}${path.replace("{roomId}", encodeURIComponent("chat:lobby"))}${query}`, {
-    method,
-    headers: { ...credential, ...headers },
-    signal: AbortSignal.timeout(10_000),
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+  return fetch(
+    `${server.url}${path.replace("{roomId}", encodeURIComponent("chat:lobby")).replace("{name}", "shop")}${query}`,
+    {
+      method,
+      headers: { ...credential, ...headers },
+      signal: AbortSignal.timeout(10_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    },
+  );
 }
 
 /** What is wrong with an answer, by the document. */
@@ -122,6 +125,13 @@ describe("the routes of /openapi.json", () => {
     ["publishEvents", 200, { body: { type: "news", payload: { title: "Hello" } } }],
     ["publishEvents", 200, { body: [{ type: "news", payload: {}, messageId: "n1" }] }],
     ["publishEvents", 401, { body: {}, headers: { Authorization: "Bearer no" } }],
+    ["publishMetrics", 200, { body: { orders: 12, "revenue/min": null } }],
+    ["publishMetrics", 400, { body: { orders: "12" } }],
+    ["publishMetrics", 401, { body: { orders: 12 }, headers: { Authorization: "Bearer no" } }],
+    ["listDashboards", 200, {}],
+    ["readDashboard", 200, {}],
+    ["readDashboard", 200, { query: "?last=5&resolution=10s" }],
+    ["readDashboard", 400, { query: "?last=5000" }],
     ["issueTicket", 200, {}],
     ["issueDevToken", 200, { body: { user: "bob" } }],
     ["isAlive", 200, {}],

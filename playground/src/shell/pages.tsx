@@ -7,6 +7,9 @@ import type { IconName } from "./icon.tsx";
 const NotificationsPage = lazy(async () => ({
   default: (await import("../notifications/notifications-page.tsx")).NotificationsPage,
 }));
+const DashboardPage = lazy(async () => ({
+  default: (await import("../dashboard/dashboard-page.tsx")).DashboardPage,
+}));
 const LabPage = lazy(async () => ({ default: (await import("../lab/lab-page.tsx")).LabPage }));
 
 /** What every page is given. */
@@ -29,5 +32,6 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { id: "chat", icon: "chat", title: (strings) => strings.chat, View: ChatPage },
   { id: "notifications", icon: "inbox", title: (strings) => strings.notifications, View: NotificationsPage },
+  { id: "dashboard", icon: "gauge", title: (strings) => strings.dashboard, View: DashboardPage },
   { id: "lab", icon: "lab", title: (strings) => strings.lab, View: LabPage },
 ];

@@ -16,9 +16,12 @@ const MAX_FAILURES = 3;
 const RETRY_MS = 250;
 /** An answer that comes sooner than this did not wait, ms. */
 const QUICK_MS = 1000;
-/** Quick answers without an event are asked for with a pause, ms, that grows while they go on. */
+/**
+ * Quick answers without an event are asked for with a pause, ms, that grows while they go on: to less than a second, so that what
+ * changes every second is told every second.
+ */
 const PAUSE_MS = 100;
-const MAX_PAUSE_MS = 2000;
+const MAX_PAUSE_MS = 500;
 
 /** Long polling: a request that waits until there is something to say. */
 export function longPollingTransport(options: HttpOptions): ClientTransport {

@@ -73,6 +73,7 @@ const TAGS: readonly (readonly [DescribedRoute["tag"], string])[] = [
   ["messages", "Sending and receiving without a WebSocket."],
   ["rooms", "Reading rooms, and publishing into them."],
   ["notifications", "The users' inboxes."],
+  ["dashboards", "Numbers that change, and their past."],
   ["credentials", "What says who somebody is."],
   ["server", "The server itself."],
 ];
@@ -106,6 +107,12 @@ function pathsOf(routes: readonly DescribedRoute[], limits: Limits, guests: bool
   return paths;
 }
 
+/** What the segments of paths that have a name stand for. */
+const PATH_PARAMETERS: Readonly<Record<string, JsonObject>> = {
+  roomId: { schema: ref("RoomId"), example: "chat:room-123" },
+  name: { schema: { type: "string", minLength: 1, maxLength: 64 }, example: "shop" },
+};
+
 function operationOf(route: DescribedRoute, limits: Limits, guests: boolean): JsonObject {
   const { operationId, tag, summary, description, path, query, body } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
@@ -113,8 +120,7 @@ function operationOf(route: DescribedRoute, limits: Limits, guests: boolean): Js
     in: "path",
     required: true,
     description: "Percent-encoded where it has a `/`.",
-    schema: ref("RoomId"),
-    example: "chat:room-123",
+    ...(PATH_PARAMETERS[name!] ?? { schema: { type: "string" } }),
   }));
   const parameters = [
     ...inPath,

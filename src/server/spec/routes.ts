@@ -9,7 +9,7 @@ export interface DescribedRoute {
   /** `{roomId}` stands for a percent-encoded `roomId`. */
   readonly path: string;
   readonly operationId: string;
-  readonly tag: "messages" | "rooms" | "documents" | "notifications" | "credentials" | "server";
+  readonly tag: "messages" | "rooms" | "documents" | "notifications" | "dashboards" | "credentials" | "server";
   readonly summary: string;
   readonly description?: string;
   /** Who may ask: a user (by token, by ticket, or as a guest where guests are allowed), a back end by its API key, anybody. */
@@ -419,6 +419,74 @@ export const ROUTES: readonly DescribedRoute[] = [
     errors: ALWAYS,
   },
   {
+    method: "GET",
+    path: "/api/dashboards",
+    operationId: "listDashboards",
+    tag: "dashboards",
+    summary: "The dashboards on this node that have series and that the user may read.",
+    auth: "user",
+    query: [],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "The dashboards, by name.",
+        content: json(object({ dashboards: list(object({ name: text, series: count, updatedAt: count })) })),
+        headers: ["ETag"],
+      },
+      { status: 304, what: "They are as you know them.", content: {} },
+    ],
+    errors: OF_USERS,
+  },
+  {
+    method: "GET",
+    path: "/api/dashboards/{name}",
+    operationId: "readDashboard",
+    tag: "dashboards",
+    summary: "The newest slots of a dashboard.",
+    auth: "user",
+    query: [
+      {
+        name: "last",
+        what: "How many slots back. Default: 60.",
+        schema: { type: "integer", minimum: 0, maximum: 1_440 },
+      },
+      {
+        name: "resolution",
+        what: "How long a slot is: `1s` (default; 600 are kept), `10s` (360) or `1m` (1,440).",
+        schema: { type: "string", enum: ["1s", "10s", "1m"] },
+      },
+    ],
+    body: null,
+    answers: [
+      { status: 200, what: "The slots, as columns.", content: json(ref("Metrics")), headers: ["ETag"] },
+      { status: 304, what: "It is as you know it.", content: {} },
+    ],
+    errors: OF_USERS,
+  },
+  {
+    method: "POST",
+    path: "/api/dashboards/{name}",
+    operationId: "publishMetrics",
+    tag: "dashboards",
+    summary: "Publish the newest values of series. The dashboard is there from then on.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: ref("MetricValues"),
+      examples: { two: { orders: 12, "revenue/min": 1_830.5 }, gap: { orders: null } },
+    },
+    answers: [
+      {
+        status: 200,
+        what: "What was taken, and when, ms since 1970.",
+        content: json(object({ name: text, t: count, values: ref("MetricValues") })),
+      },
+    ],
+    errors: ["unauthenticated", "invalid_message", ...OF_BODIES, ...ALWAYS],
+  },
+  {
     method: "POST",
     path: "/api/tickets",
     operationId: "issueTicket",
@@ -540,10 +608,35 @@ export const ROUTES: readonly DescribedRoute[] = [
 ];
 
 const USER_ID: JsonSchema = { anyOf: [{ type: "string", minLength: 1, maxLength: 255 }, { type: "integer" }] };
+const METRICS_ROW: JsonSchema = list({ type: ["number", "null"] });
 const upTo = (maxLength: number): JsonSchema => ({ type: "string", maxLength });
 
 /** The schemas that only routes speak of, by name. */
 export const ROUTE_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  MetricValues: {
+    type: "object",
+    description:
+      "Values by series; null is a gap. A name begins with a letter, a digit or `_`, and has at most 64 letters, digits and `_ . : / % @ -` or blanks.",
+    minProperties: 1,
+    additionalProperties: { type: ["number", "null"] },
+  },
+  Metrics: object(
+    {
+      name: text,
+      resolution: { type: "string", enum: ["1s", "10s", "1m"] },
+      columns: list(text, { description: "`t`, then the series." }),
+      rows: list(METRICS_ROW, { description: "Oldest first: values for `1s`, else means of slots that are over." }),
+      "min?": list(METRICS_ROW, { description: "Beside `rows`, without the time: the lowest." }),
+      "max?": list(METRICS_ROW, { description: "Beside `rows`, without the time: the highest." }),
+      "recent?": list(METRICS_ROW, { description: "The seconds of the slot that is not over." }),
+      latest: {
+        type: "object",
+        description: "What each series was last set to, and when: `[t, value]`.",
+        additionalProperties: METRICS_ROW,
+      },
+    },
+    "The newest slots of a dashboard. A row is the time its slot began, ms since 1970, then a value for each series; null is a gap.",
+  ),
   Publication: object(
     { type: ref("MessageType"), payload: { type: "object" }, "messageId?": ref("MessageId") },
     "An event to publish.",
