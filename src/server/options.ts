@@ -30,7 +30,7 @@ export interface ServerOptions {
   readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused" | "onKnown"> | VerifyToken | undefined;
   /** Keys that back ends of the application show, for publishing and notifying over HTTP. Default: none. */
   readonly apiKeys?: readonly string[] | undefined;
-  /** The kinds of room. Default: `chat`, `user`, `dashboard` and `feed`. Given ones are added; one of the same name replaces. */
+  /** The kinds of room. Default: `chat`, `user`, `dashboard`, `document` and `feed`. Given ones are added; one of the same name replaces. */
   readonly namespaces?: readonly Namespace[] | undefined;
   /**
    * How notifications reach closed tabs: the keys for Web Push (`npx web-push generate-vapid-keys`), or a way of your own.

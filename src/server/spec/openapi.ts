@@ -110,6 +110,7 @@ function pathsOf(routes: readonly DescribedRoute[], limits: Limits, guests: bool
 /** What the segments of paths that have a name stand for. */
 const PATH_PARAMETERS: Readonly<Record<string, JsonObject>> = {
   roomId: { schema: ref("RoomId"), example: "chat:room-123" },
+  documentId: { schema: { type: "string" }, example: "readme" },
   name: { schema: { type: "string", minLength: 1, maxLength: 64 }, example: "shop" },
 };
 
