@@ -16,7 +16,11 @@ export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "./",
   resolve: {
-    alias: [door("yamabiko/client/dashboard", "dashboard.ts"), door("yamabiko/client", "index.ts")],
+    alias: [
+      door("yamabiko/client/dashboard", "dashboard.ts"),
+      door("yamabiko/client/game", "game/index.ts"),
+      door("yamabiko/client", "index.ts"),
+    ],
   },
   build: { outDir: "dist", emptyOutDir: true, target: "es2022" },
   server: {

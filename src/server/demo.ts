@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { game, openField } from "../features/index.ts";
 import { type Clock, type Json, systemClock, type Timer, YamabikoError } from "../protocol/index.ts";
 import { defineNamespace, message, type Namespace, type RoomView } from "../session/namespace.ts";
+import { arena } from "./arena.ts";
 import type { ServerRoom } from "./server-room.ts";
 
 /** The one room of the ticker. */
@@ -154,4 +156,9 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
       stop();
     },
   };
+}
+
+/** The games of the demonstration: the arena, and the open field in every other room. */
+export function arenaGames(): Namespace {
+  return game({ arena, "arena-*": arena, "*": openField });
 }

@@ -43,7 +43,7 @@ import { WebSocketTransport } from "../transport/websocket.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
-import { createTicker, TICKER_ROOM } from "./demo.ts";
+import { arenaGames, createTicker, TICKER_ROOM } from "./demo.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
@@ -131,7 +131,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
 
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
-  const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace]);
+  const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace, arenaGames()]);
   const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
   const verifyToken = chooseVerifier(options, devSecret, clock, logger, observer);
   if (verifyToken === null && !letGuestsIn) {

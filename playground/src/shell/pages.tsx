@@ -10,6 +10,7 @@ const NotificationsPage = lazy(async () => ({
 const DashboardPage = lazy(async () => ({
   default: (await import("../dashboard/dashboard-page.tsx")).DashboardPage,
 }));
+const GamePage = lazy(async () => ({ default: (await import("../game/game-page.tsx")).GamePage }));
 const LabPage = lazy(async () => ({ default: (await import("../lab/lab-page.tsx")).LabPage }));
 
 /** What every page is given. */
@@ -33,5 +34,6 @@ export const PAGES: readonly Page[] = [
   { id: "chat", icon: "chat", title: (strings) => strings.chat, View: ChatPage },
   { id: "notifications", icon: "inbox", title: (strings) => strings.notifications, View: NotificationsPage },
   { id: "dashboard", icon: "gauge", title: (strings) => strings.dashboard, View: DashboardPage },
+  { id: "game", icon: "game", title: (strings) => strings.game, View: GamePage },
   { id: "lab", icon: "lab", title: (strings) => strings.lab, View: LabPage },
 ];
