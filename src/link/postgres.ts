@@ -83,11 +83,13 @@ export class PostgresLink {
     if (!this.isUp) throw new Error("there is no connection to PostgreSQL");
     if (this.#underWay >= WAITING_STATEMENTS) throw new Error(`${this.#underWay} statements wait already`);
     const asked = performance.now();
+    const sql = this.#sql;
     this.#underWay++;
     try {
       return await this.#run<T>(statement, values);
     } catch (error) {
-      if (isConnectionError(error)) this.#lost(error);
+      // Of connections that were given up already there is nothing more to learn.
+      if (isConnectionError(error) && this.#sql === sql) this.#lost(error);
       throw error;
     } finally {
       this.#underWay--;

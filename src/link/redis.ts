@@ -204,26 +204,24 @@ export function createClient(
   });
 }
 
-/** Connects, trying again until the time is up. */
+/** Connects, trying again until the time is up, or at once no longer when no waiting mends it. */
 async function ready(client: Redis | Cluster, connectMs: number): Promise<void> {
   let last: unknown = new Error("nothing answers");
   let timer: NodeJS.Timeout | undefined;
-  const note = (error: unknown) => {
-    last = error;
-  };
-  client.on("error", note);
+  let note = (_error: unknown): void => {};
   try {
     await new Promise<void>((resolve, reject) => {
+      note = (error) => {
+        last = error;
+        if (isHopeless(error)) reject(error);
+      };
       timer = setTimeout(() => reject(last), connectMs);
+      client.on("error", note);
       client.once("ready", resolve);
       // A node that is known is connected to at once: while it is not, it refuses commands.
       client.on("+node", (node: Redis) => void node.connect().catch(() => {}));
-      // It goes on by itself; what keeps it from connecting comes as an event too.
-      client.connect().catch((error: unknown) => {
-        note(error);
-        // Told at once what no waiting mends.
-        if (isHopeless(error)) reject(error);
-      });
+      // It goes on by itself after a failure.
+      client.connect().catch(note);
     });
     await Promise.all("nodes" in client ? client.nodes("master").map(nodeReady) : []);
   } finally {

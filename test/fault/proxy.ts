@@ -41,9 +41,14 @@ export class FaultProxy {
     return proxy;
   }
 
+  /** Where it listens. */
+  get port(): number {
+    return (this.#listener.address() as AddressInfo).port;
+  }
+
   /** The WebSocket endpoint behind it. */
   get wsUrl(): string {
-    return `ws://127.0.0.1:${(this.#listener.address() as AddressInfo).port}/ws`;
+    return `ws://127.0.0.1:${this.port}/ws`;
   }
 
   /** How many links there are. */
