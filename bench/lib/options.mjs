@@ -35,7 +35,7 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   --rounds N       how often everything is repeated, interleaved (3)
   --readers N      readers of the fan-out (1000)
   --scenario A,B   only these
-  --peers A,B      limit, yamabiko, yamabiko-sqlite, yamabiko-normal, yamabiko-small, ws-naive, ws-tuned, socket.io, bun
+  --peers A,B      limit, yamabiko, yamabiko-sqlite, -normal, -redis, -redis-always, -postgres, -small, ws-naive, ws-tuned, socket.io, bun
   --load c|node    which load generator (c where a compiler is found; node can do the fan-out only)
   --urgent         servers and load generator go before all other processes (needs root)
   --node-flags="A B"   for the servers in Node, e.g. --node-flags=--cpu-prof

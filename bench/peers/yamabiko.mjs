@@ -1,22 +1,25 @@
 /**
  * Yamabiko with a namespace that broadcasts.
  *
- *   node yamabiko.mjs memory:|sqlite|sqlite-normal SETTINGS
+ *   node yamabiko.mjs memory:|sqlite|sqlite-normal|redis|redis-always|postgres SETTINGS
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { endWithBenchmark, listening, settings } from "./lifetime.mjs";
+import { startStore } from "./stores.mjs";
 
 const [kind] = process.argv.slice(2);
 const { createServer, defineNamespace } = await import(pathToFileURL(join(settings.dist, "index.js")).href);
 
 const directory = kind === "memory:" ? null : makeDirectory();
+const isFar = kind.startsWith("redis") || kind === "postgres";
+const store = isFar ? await startStore(kind, directory) : null;
 
 const server = createServer({
   // Guests, unless tokens are asked for.
   ...(settings.secret === undefined ? { dev: true } : { auth: { secret: settings.secret } }),
-  log: directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`,
+  log: store?.url ?? (directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`),
   sqliteSynchronous: kind === "sqlite-normal" ? "normal" : "full",
   ...(settings.deflate === true ? { compression: true } : {}),
   limits: {
@@ -42,6 +45,7 @@ listening(port);
 
 endWithBenchmark(async () => {
   await server.close();
+  await store?.stop();
   if (directory !== null) rmSync(directory, { recursive: true, force: true });
 });
 

@@ -1,4 +1,5 @@
 import { runTable } from "../lib/table.mjs";
+import { hasStore } from "../peers/stores.mjs";
 
 const SENDERS = 20;
 
@@ -14,8 +15,14 @@ export function runSends(options) {
     title: "Acknowledged sends",
     intro:
       `${SENDERS} clients, each alone in a room; a message has 128 bytes and is sent when another has been acknowledged. ` +
-      "No peer here has a durable log to compare with.",
-    peers: ["yamabiko", "yamabiko-sqlite", "yamabiko-normal"],
+      "No peer here has a durable log to compare with. Redis and PostgreSQL run on the core of the load generator.",
+    peers: [
+      "yamabiko",
+      "yamabiko-sqlite",
+      "yamabiko-normal",
+      ...(hasStore("redis") ? ["yamabiko-redis", "yamabiko-redis-always"] : []),
+      ...(hasStore("postgres") ? ["yamabiko-postgres"] : []),
+    ],
     groups: [
       {
         shape: { rooms: SENDERS, members: 1, senders: 1, bodyBytes: 128, endsWithAck: true },
