@@ -30,7 +30,7 @@ export interface AppendCarrier {
 }
 
 /** The most that one batch holds, so that those who wait behind it need not wait long. */
-const BATCH_CALLS = 512;
+const BATCH_CALLS = 256;
 const BATCH_SIZE = 1024 * 1024;
 /** The most that waits, over all lanes; more is refused. */
 export const WAITING_CALLS = 20_000;
