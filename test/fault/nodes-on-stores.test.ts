@@ -116,7 +116,7 @@ describe("a server on Redis", () => {
     const server = await startServer({ log: own.url, clock });
     const readyz = async () => {
       const response = await fetch(`${server.url}/readyz`);
-      return { status: response.status, ...((await response.json()) as object) };
+      return (await response.json()) as { status: string; log: string; bus: string };
     };
     const metric = async (name: string) => (await server.metrics()).split("\n").find((line) => line.startsWith(name));
     try {
