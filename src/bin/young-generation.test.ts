@@ -16,9 +16,9 @@ for (let index = 0; index < 400_000; index++) {
 console.log(getHeapSpaceStatistics().find((space) => space.space_name === "new_space").space_size / 1024);`;
 
 function youngKb(flags: readonly string[], nodeOptions: string): number {
-  const args = [...flags, "--input-type=module", "--eval", PROGRAM];
+  const args = [...flags, "--input-type=module", "-"];
   const env = { ...process.env, NODE_OPTIONS: nodeOptions };
-  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env, input: PROGRAM });
   if (!(Number(stdout) > 0)) throw new Error(stderr);
   return Number(stdout);
 }
