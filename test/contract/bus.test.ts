@@ -1,9 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Notice } from "../../src/bus/bus.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
+import { createBusHub, createRemoteBus } from "../../src/bus/remote.ts";
 import { busContract } from "../../src/testing/bus-contract.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { createLossyBus } from "../../src/testing/lossy-bus.ts";
+import { createPortPair } from "./port-pair.ts";
 
 busContract("memory", async () => {
   const hub = createMemoryHub();
@@ -16,6 +18,38 @@ busContract("lossy over memory", async () => {
     here: createLossyBus(createMemoryBus({ hub }), { seed: 7 }),
     there: createLossyBus(createMemoryBus({ hub }), { seed: 8 }),
   };
+});
+
+busContract("remote, over a hub", async () => {
+  const hub = createBusHub();
+  const connect = () => {
+    const [node, side] = createPortPair();
+    hub.attach(side);
+    return createRemoteBus(node);
+  };
+  const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 10));
+  return { here: connect(), there: connect(), settle };
+});
+
+describe("a remote bus", () => {
+  it("brings nothing more to a process that has gone, and forgets what it listened to", async () => {
+    const hub = createBusHub();
+    const [node, side] = createPortPair();
+    hub.attach(side);
+    const bus = createRemoteBus(node);
+    const heard: Notice[] = [];
+    bus.subscribe("chat:a", (notice) => heard.push(notice));
+    await vi.waitFor(() => {
+      hub.publish("chat:a", event(1));
+      expect(heard.length).toBeGreaterThan(0);
+    });
+    node.close();
+    await vi.waitFor(() => expect(side.isGone).toBe(true));
+    hub.publish("chat:a", event(2));
+    bus.publish("chat:a", event(3));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(heard).not.toContainEqual(event(2));
+  });
 });
 
 describe("a memory bus", () => {
