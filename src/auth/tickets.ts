@@ -10,9 +10,13 @@ export interface TicketOptions {
   /** Tickets not yet used or expired of one user. More are refused with `rate_limited`. Default: 20. */
   readonly maxPerUser?: number;
   readonly clock?: Clock;
+  /** Names the node that issues, so that another finds it. Letters, digits, `-` and `_`. Default: none, for a node alone. */
+  readonly nodeId?: string;
+  /** Asks another node to redeem a ticket of its own; null when it does not know it, or is not there. Default: there is none. */
+  readonly elsewhere?: (nodeId: string, ticket: string) => Promise<Identity | null>;
 }
 
-/** Single-use credentials for URLs, where a token must not stand (AUTH-1). Known to the node that issued them. */
+/** Single-use credentials for URLs, where a token must not stand (AUTH-1). Kept by the node that issued them, good at every node. */
 export interface Tickets {
   /**
    * Gives a ticket for a checked identity.
@@ -21,6 +25,8 @@ export interface Tickets {
   issue(identity: Identity): { ticket: string; expiresInMs: number };
   /** Takes a ticket: the identity the first time, null ever after, and null for what never was a ticket. */
   redeem(ticket: unknown): Identity | null;
+  /** The same for a ticket of any node. */
+  redeemAnywhere(ticket: unknown): Promise<Identity | null>;
   /** Tickets not yet used or expired. */
   readonly count: number;
 }
@@ -31,11 +37,12 @@ interface Issued {
   readonly goodUntil: number;
 }
 
-const FORM = /^[A-Za-z0-9_-]{43}$/;
+const FORM = /^(?:([A-Za-z0-9_-]{1,40})\.)?[A-Za-z0-9_-]{43}$/;
 
 /** Makes the tickets of a node. Only hashes are kept, so nothing in memory can be used as a ticket. */
 export function createTickets(options: TicketOptions): Tickets {
-  const { limit, ttlMs = 30_000, maxPerUser = 20, clock = systemClock } = options;
+  const { limit, ttlMs = 30_000, maxPerUser = 20, clock = systemClock, nodeId, elsewhere } = options;
+  const prefix = nodeId === undefined ? "" : `${nodeId}.`;
   // In order of issue, and as all live equally long, in order of expiry.
   const issued = new Map<string, Issued>();
   const perUser = new Map<string, number>();
@@ -54,6 +61,16 @@ export function createTickets(options: TicketOptions): Tickets {
     }
   };
 
+  const redeem = (ticket: unknown): Identity | null => {
+    sweep();
+    if (typeof ticket !== "string" || !FORM.test(ticket)) return null;
+    const hash = hashOf(ticket);
+    const entry = issued.get(hash);
+    if (entry === undefined) return null;
+    remove(hash, entry);
+    return entry.identity.expiresAt > clock.now() ? entry.identity : null;
+  };
+
   return {
     issue(identity) {
       sweep();
@@ -64,19 +81,16 @@ export function createTickets(options: TicketOptions): Tickets {
       if (mine >= maxPerUser) {
         throw new YamabikoError("rate_limited", "You have too many unused tickets.", { retryAfterMs: ttlMs });
       }
-      const ticket = randomBytes(32).toString("base64url");
+      const ticket = prefix + randomBytes(32).toString("base64url");
       issued.set(hashOf(ticket), { identity, goodUntil: clock.monotonic() + ttlMs });
       perUser.set(identity.id, mine + 1);
       return { ticket, expiresInMs: ttlMs };
     },
-    redeem(ticket) {
-      sweep();
-      if (typeof ticket !== "string" || !FORM.test(ticket)) return null;
-      const hash = hashOf(ticket);
-      const entry = issued.get(hash);
-      if (entry === undefined) return null;
-      remove(hash, entry);
-      return entry.identity.expiresAt > clock.now() ? entry.identity : null;
+    redeem,
+    async redeemAnywhere(ticket) {
+      const issuer = typeof ticket === "string" ? FORM.exec(ticket)?.[1] : undefined;
+      if (issuer === undefined || issuer === nodeId || elsewhere === undefined) return redeem(ticket);
+      return elsewhere(issuer, ticket as string);
     },
     get count() {
       sweep();

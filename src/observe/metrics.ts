@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, systemClock } from "../protocol/index.ts";
 import { Durations } from "./durations.ts";
 import type { Logger } from "./logger.ts";
@@ -19,6 +19,11 @@ export function createRegistry(options: RegistryOptions = {}): Registry {
   const registry = new Registry();
   if (options.process === true) collectDefaultMetrics({ register: registry, prefix: PREFIX });
   return registry;
+}
+
+/** The metrics of several processes (`Registry.getMetricsAsJSON`) as those of one, in Prometheus' text format. */
+export function aggregateMetrics(processes: object[]): Promise<string> {
+  return AggregatorRegistry.aggregate(processes).metrics();
 }
 
 /**

@@ -32,6 +32,9 @@ export interface PeersParts {
   readonly nodeId: string;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** A node was found that was not known, or one is there no longer. */
+  readonly onFound?: ((nodeId: string) => void) | undefined;
+  readonly onLost?: ((nodeId: string) => void) | undefined;
 }
 
 /**
@@ -247,6 +250,7 @@ export class Peers {
     this.#heardAt.set(nodeId, this.#parts.clock.monotonic());
     this.#silent.delete(nodeId);
     if (!isNew) return;
+    this.#parts.onFound?.(nodeId);
     this.#publish(nodeChannel(nodeId), { kind: "alive", from: this.#parts.nodeId });
     for (const roomId of this.#rooms.keys()) this.#unansweredBy(roomId).add(nodeId);
     this.#ask(nodeId, Array.from(this.#rooms.values()));
@@ -255,6 +259,7 @@ export class Peers {
   #lose(nodeId: string, graceMs: number): void {
     this.#heardAt.delete(nodeId);
     this.#silent.delete(nodeId);
+    this.#parts.onLost?.(nodeId);
     for (const shared of this.#rooms.values()) shared.forget(nodeId, graceMs);
     for (const roomId of Array.from(this.#unanswered.keys())) this.#answered(nodeId, roomId);
   }

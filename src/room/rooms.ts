@@ -28,6 +28,10 @@ export class Rooms {
   readonly fanout: Fanout;
   /** What is said between nodes that is about no room. */
   readonly words: Words;
+  /** Told of a node that was not known. */
+  onNodeFound: ((nodeId: string) => void) | null = null;
+  /** Told of a node that is there no longer. */
+  onNodeLost: ((nodeId: string) => void) | null = null;
   readonly #peers: Peers;
   readonly #parts: RoomsParts;
   /** In the order of last use, the longest unused first. */
@@ -42,7 +46,11 @@ export class Rooms {
     this.#parts = parts;
     this.fanout = new Fanout(parts.observer);
     this.words = new Words(parts);
-    this.#peers = new Peers(parts);
+    this.#peers = new Peers({
+      ...parts,
+      onFound: (nodeId) => this.onNodeFound?.(nodeId),
+      onLost: (nodeId) => this.onNodeLost?.(nodeId),
+    });
     this.#arm();
     parts.observer.gauge("rooms", () => this.#rooms.size);
     parts.observer.gauge("tail_bytes", () => this.#sum((room) => room.tailBytes));

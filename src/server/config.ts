@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { MIN_SECRET_BYTES } from "../auth/jwt.ts";
@@ -46,6 +47,12 @@ export const SETTINGS = {
     form: "`redis://…`, `postgres://…` or `memory:`",
     default: () => null,
     what: "How nodes tell each other. `memory:` is for one node. Not set: the Redis or PostgreSQL of the log, else `memory:`.",
+  }),
+  workers: setting({
+    schema: z.union([z.literal("auto"), whole(1, 1_024)]),
+    form: "a whole number from 1 to 1024, or `auto` for one per core",
+    default: () => 1 as number | "auto",
+    what: "How many processes serve the port. Each is a node of its own; they share one log. With 1 there is only the one.",
   }),
   dev: setting({
     schema: flag(),
@@ -197,9 +204,12 @@ export type SettingName = keyof typeof SETTINGS;
 type Values = { [name in SettingName]: z.output<(typeof SETTINGS)[name]["schema"]> };
 
 /** Everything the server is told. */
-export interface ServerConfig extends Omit<Values, `retention${string}` | `vapid${string}` | "bus" | "config"> {
+export interface ServerConfig
+  extends Omit<Values, `retention${string}` | `vapid${string}` | "bus" | "config" | "workers"> {
   /** The bus named, or the one that fits the log. */
   readonly bus: string;
+  /** How many processes serve the port. */
+  readonly workers: number;
   /** The keys for Web Push; null for none. */
   readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
   readonly retention: {
@@ -282,6 +292,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     log,
     sqliteSynchronous: read("sqliteSynchronous"),
     bus,
+    workers: workersOf(read("workers")),
     dev,
     guests: read("guests"),
     defaultRoom: read("defaultRoom"),
@@ -308,6 +319,10 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     dataDirectory: path === null || path === ":memory:" ? null : dirname(path),
     code,
   };
+}
+
+function workersOf(said: number | "auto"): number {
+  return said === "auto" ? availableParallelism() : said;
 }
 
 /** @throws {ConfigError} when some of the three are set and others are not. */

@@ -26,7 +26,7 @@ export async function identify(
 ): Promise<Identity | null> {
   const ticket = ticketOf(url);
   if (ticket !== null) {
-    const identity = tickets.redeem(ticket);
+    const identity = await tickets.redeemAnywhere(ticket);
     if (identity === null) throw new YamabikoError("unauthenticated", "The ticket is not accepted.");
     return identity;
   }

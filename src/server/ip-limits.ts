@@ -1,6 +1,8 @@
 import type { Observer } from "../observe/observer.ts";
 import { type Clock, type Limits, YamabikoError } from "../protocol/index.ts";
+import type { Rooms } from "../room/rooms.ts";
 import { Buckets } from "../session/limits.ts";
+import { AddressCounts } from "./address-counts.ts";
 
 /** How many bodies of one address may be on their way at once, for each connection it may have. */
 const BODIES = 4;
@@ -14,8 +16,12 @@ export class IpLimits {
   readonly #handshakes: Buckets;
   readonly #credentials: Buckets;
   readonly #requests: Buckets;
+  /** What the address has at the other processes of this machine; null where there are none. */
+  readonly #counts: AddressCounts | null;
 
-  constructor(limits: Limits, clock: Clock, observer: Observer) {
+  /** @param isShared whether other processes of this machine serve the same addresses. */
+  constructor(limits: Limits, clock: Clock, observer: Observer, isShared = false) {
+    this.#counts = isShared ? new AddressCounts(() => this.#connections) : null;
     this.#limits = limits;
     this.#observer = observer;
     this.#handshakes = new Buckets(clock);
@@ -39,7 +45,12 @@ export class IpLimits {
    */
   hold(address: string): () => void {
     this.#checkPlace(address);
-    return count(this.#connections, address);
+    return count(this.#connections, address, (left) => this.#counts?.changed(address, left));
+  }
+
+  /** Counts with the other processes of this machine from now on. */
+  attach(rooms: Rooms): void {
+    this.#counts?.attach(rooms);
   }
 
   /**
@@ -71,7 +82,9 @@ export class IpLimits {
 
   #checkPlace(address: string): void {
     const { connectionsPerIp } = this.#limits;
-    if (connectionsPerIp !== 0 && (this.#connections.get(address) ?? 0) >= connectionsPerIp) this.#refuse();
+    if (connectionsPerIp === 0) return;
+    const held = (this.#connections.get(address) ?? 0) + (this.#counts?.elsewhere(address) ?? 0);
+    if (held >= connectionsPerIp) this.#refuse();
   }
 
   #refuse(): never {
@@ -90,8 +103,9 @@ export class IpLimits {
 }
 
 /** Counts one more of an address. Returns the way to take it back; safe to call more than once. */
-function count(counts: Map<string, number>, address: string): () => void {
+function count(counts: Map<string, number>, address: string, onChange?: (count: number) => void): () => void {
   counts.set(address, (counts.get(address) ?? 0) + 1);
+  onChange?.(counts.get(address)!);
   let isCounted = true;
   return () => {
     if (!isCounted) return;
@@ -99,5 +113,6 @@ function count(counts: Map<string, number>, address: string): () => void {
     const left = (counts.get(address) ?? 1) - 1;
     if (left === 0) counts.delete(address);
     else counts.set(address, left);
+    onChange?.(left);
   };
 }

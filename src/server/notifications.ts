@@ -24,6 +24,8 @@ export interface NotificationParts {
   readonly observer: Observer;
   /** The keys for Web Push, or another way to closed tabs; undefined for none. */
   readonly push: PushOptions | PushSender | undefined;
+  /** Tells the other nodes what a device has received. */
+  tellReceived(userId: string, upTo: number): void;
 }
 
 /** The namespaces that notifications are made of. */
@@ -46,6 +48,7 @@ export function attachNotifications(parts: NotificationParts): NotificationServi
   service.attach({
     room,
     clock,
+    tellReceived: (userId, upTo) => parts.tellReceived(userId, upTo),
     failure: (where, error) => observer.failure(where, error),
     push: push === undefined ? null : "send" in push ? push : createWebPushSender(push, push.allowPrivateEndpoints),
     allowPrivateEndpoints: push !== undefined && "privateKey" in push && push.allowPrivateEndpoints === true,

@@ -11,7 +11,7 @@ import type { Duplex } from "node:stream";
 import { createAccess } from "../auth/access.ts";
 import { loadDevSecret } from "../auth/dev.ts";
 import { createGuestTokens } from "../auth/guests.ts";
-import type { VerifyToken } from "../auth/identity.ts";
+import type { Identity, VerifyToken } from "../auth/identity.ts";
 import { createTokenVerifier } from "../auth/jwt.ts";
 import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
@@ -28,10 +28,18 @@ import {
 } from "../features/index.ts";
 import type { Log } from "../log/log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
-import { createMetricsObserver, createRegistry } from "../observe/metrics.ts";
+import { aggregateMetrics, createMetricsObserver, createRegistry } from "../observe/metrics.ts";
 import type { Observer } from "../observe/observer.ts";
 import { createTally } from "../observe/tally.ts";
-import { type Clock, type Limits, parseRoomId, resolveLimits, systemClock, YamabikoError } from "../protocol/index.ts";
+import {
+  type Clock,
+  type Json,
+  type Limits,
+  parseRoomId,
+  resolveLimits,
+  systemClock,
+  YamabikoError,
+} from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
 import { Router } from "../session/router.ts";
@@ -121,35 +129,65 @@ export interface YamabikoServer {
  * @throws {TypeError} with a remedy when the options cannot work; above all, production without a key.
  */
 export function createServer(options: ServerOptions = {}): YamabikoServer {
+  return createNode(options, {});
+}
+
+/** What a node has in common with the other processes of its machine (`serve --workers`). */
+export interface NodeShared {
+  /** The node's id. Default: a random one. */
+  readonly nodeId?: string | undefined;
+  /** The secret of development mode. Default: the one kept beside the data. */
+  readonly devSecret?: string | undefined;
+  /** What guests are known again by, where no other secret is. Default: a random one. */
+  readonly guestSecret?: string | undefined;
+  /** Whether they share the limit per address, and are measured together. Default: false. */
+  readonly isWorker?: boolean;
+}
+
+/**
+ * Makes a server that may be one of several processes.
+ *
+ * @throws {TypeError} as `createServer`.
+ */
+export function createNode(options: ServerOptions, shared: NodeShared): YamabikoServer {
   const { dev = false, clock = systemClock, heartbeatMs = 30_000 } = options;
   const letGuestsIn = options.guests ?? dev;
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });
   const registry = createRegistry({ process: true });
   const { observer, totals } = createTally(createMetricsObserver(registry, logger, clock));
-  const nodeId = randomBytes(6).toString("base64url");
+  const { nodeId = createNodeId(), isWorker = false } = shared;
 
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
   const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace, arenaGames()]);
-  const devSecret = dev && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
+  const devSecret = shared.devSecret ?? devSecretOf(options);
   const verifyToken = chooseVerifier(options, devSecret, clock, logger, observer);
   if (verifyToken === null && !letGuestsIn) {
     throw new TypeError(
       "There is no key to check tokens with. Set YAMABIKO_JWT_SECRET, YAMABIKO_JWT_PUBLIC_KEY or YAMABIKO_JWKS_URL (option `auth`), or start with --dev on your own machine.",
     );
   }
-  const guests = letGuestsIn ? createGuestTokens(devSecret ?? sharedSecret(options)) : null;
+  const guests = letGuestsIn ? createGuestTokens(devSecret ?? sharedSecret(options) ?? shared.guestSecret) : null;
   const can = createAccess({
     namespaces: namespaces.values(),
     rule: options.access,
     clock,
     onFailure: (error) => observer.failure("asking an access rule", error),
   });
-  const tickets = createTickets({ limit: limits.tickets, clock });
+  const tickets = createTickets({
+    limit: limits.tickets,
+    clock,
+    nodeId,
+    async elsewhere(issuer, ticket) {
+      const { rooms } = await opened;
+      if (!rooms.otherNodes.includes(issuer)) return null;
+      return (await rooms.words.ask(issuer, "ticket", ticket)) as Identity | null;
+    },
+  });
   observer.gauge("tickets", () => tickets.count);
   const clientAddress = new ClientAddress(options.trustedProxies ?? []);
-  const ipLimits = new IpLimits(limits, clock, observer);
+  const ipLimits = new IpLimits(limits, clock, observer, isWorker);
   const defaultRoom = options.defaultRoom === undefined ? null : parseRoomId(options.defaultRoom);
   const allowedOrigins = options.allowedOrigins ?? [];
   const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
@@ -166,6 +204,13 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
   const open = async () => {
     stores = await openStores();
     const rooms = new Rooms({ ...stores, nodeId, observer, clock, limits });
+    ipLimits.attach(rooms);
+    rooms.words.answer("ticket", (ticket) => tickets.redeem(ticket) as Json);
+    rooms.words.answer("metrics", () => registry.getMetricsAsJSON() as Promise<unknown> as Promise<Json>);
+    rooms.words.on("received", (said) => {
+      const { userId, upTo } = said as { userId: string; upTo: number };
+      service?.hearReceived(userId, upTo);
+    });
     const router = new Router({
       serverName,
       rooms,
@@ -217,9 +262,29 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
     if (parts === null || isClosed) throw notServing();
     return parts;
   };
+  const metrics = async (): Promise<string> => {
+    if (!isWorker) return registry.metrics();
+    const { rooms } = await opened;
+    const others = await Promise.all(rooms.otherNodes.map((other) => rooms.words.ask(other, "metrics", null)));
+    const all = [await registry.getMetricsAsJSON(), ...others.filter((each) => each !== null)];
+    return aggregateMetrics(all as object[]);
+  };
   const kick = async (userId: string, roomId: string) => (await opened).sessions.kick(userId, roomId);
   const room = (roomId: string) => new ServerRoom(roomId, async () => (await opened).rooms, namespaces, kick);
-  const service = attachNotifications({ namespaces, room, clock, observer, push: options.push });
+  const service = attachNotifications({
+    namespaces,
+    room,
+    clock,
+    observer,
+    push: options.push,
+    tellReceived: (userId, upTo) => {
+      if (options.push !== undefined)
+        void opened.then(
+          ({ rooms }) => rooms.words.say("received", { userId, upTo }),
+          () => {},
+        );
+    },
+  });
   const dashboards = attachDashboards({
     namespaces,
     rooms: async () => (await opened).rooms,
@@ -255,7 +320,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       ipLimits,
       isReady: () => isReady && !isClosed,
       links: () => ({ log: links.log.state, bus: links.bus.state }),
-      metrics: dev ? async () => ({ type: registry.contentType, text: await registry.metrics() }) : null,
+      metrics: dev ? async () => ({ type: registry.contentType, text: await metrics() }) : null,
     }),
     ...documentRoutes({
       namespaces: Array.from(namespaces.values()),
@@ -383,7 +448,7 @@ export function createServer(options: ServerOptions = {}): YamabikoServer {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");
     },
 
-    metrics: () => registry.metrics(),
+    metrics,
   };
 }
 
@@ -411,6 +476,11 @@ function collectNamespaces(
     namespaces.set(namespace.name, retention === undefined ? namespace : { ...namespace, retention });
   }
   return namespaces;
+}
+
+/** The secret of development mode; null where there is a key, or where it is production. */
+export function devSecretOf(options: ServerOptions): string | null {
+  return options.dev === true && !hasKey(options) ? loadDevSecret(devDirectory(options.log)) : null;
 }
 
 function hasKey({ auth }: ServerOptions): boolean {
@@ -452,6 +522,11 @@ function isAlone({ bus, log = DEFAULT_LOG }: Pick<ServerOptions, "bus" | "log">)
 function devDirectory(log: string | Log = DEFAULT_LOG): string | null {
   const path = typeof log === "string" ? sqlitePathOf(log) : null;
   return path === null || path === ":memory:" ? null : dirname(path);
+}
+
+/** Names a node, unlike any other. */
+export function createNodeId(): string {
+  return randomBytes(6).toString("base64url");
 }
 
 /** Waits for something, but not for ever. */

@@ -65,6 +65,14 @@ export function chooseStores(parts: StoresParts): () => Promise<{ log: Log; bus:
   };
 }
 
+/** The log of this process for its workers; null for one that nodes share, which each opens for itself. */
+export async function openOwnLog({ log = DEFAULT_LOG, sqliteSynchronous }: ServerOptions): Promise<Log | null> {
+  if (typeof log !== "string") return log;
+  if (log === "memory:") return createMemoryLog();
+  const path = sqlitePathOf(log);
+  return path === null ? null : createSqliteLog({ path, synchronous: sqliteSynchronous });
+}
+
 function chooseLog(address: string, { options, clock, links }: StoresParts): () => Promise<Log> {
   if (address === "memory:") return async () => createMemoryLog({ clock });
   const path = sqlitePathOf(address);

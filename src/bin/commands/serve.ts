@@ -1,5 +1,5 @@
 import { withoutCredentials } from "../../link/link.ts";
-import { createLogger } from "../../observe/logger.ts";
+import { createLogger, type Logger } from "../../observe/logger.ts";
 import { LIMITS, type LimitName } from "../../protocol/index.ts";
 import {
   ConfigError,
@@ -13,9 +13,13 @@ import {
   variableOf,
 } from "../../server/config.ts";
 import { loadConfigFile } from "../../server/config-file.ts";
-import { createServer } from "../../server/server.ts";
+import type { ServerOptions } from "../../server/options.ts";
+import { createServer, devSecretOf } from "../../server/server.ts";
+import { openOwnLog } from "../../server/stores.ts";
 import { VERSION } from "../../server/version.ts";
-import { type Command, untilStopped } from "../terminal.ts";
+import { createPrimary } from "../../server/workers/primary.ts";
+import { isWorker, runWorker } from "../../server/workers/worker.ts";
+import { type Command, type Terminal, untilStopped } from "../terminal.ts";
 
 /** `yamabiko serve`: starts the server and runs it until it is asked to stop. */
 export const serve: Command = async (args, terminal) => {
@@ -23,7 +27,15 @@ export const serve: Command = async (args, terminal) => {
   const named = typeof flags.config === "string" ? flags.config : (terminal.env.YAMABIKO_CONFIG ?? null);
   const file = await loadConfigFile(terminal.directory, named === "" ? null : named);
   const config = resolveConfig({ flags, env: terminal.env, file: file?.value, ...(file && { fileName: file.name }) });
-  const server = createServer({ ...toServerOptions(config), logger: createLogger({ level: config.logLevel }) });
+  const options = { ...toServerOptions(config), logger: createLogger({ level: config.logLevel }) };
+  if (isWorker()) await runWorker(options, terminal.stopped);
+  else if (config.workers > 1) await serveByWorkers(config, options, terminal);
+  else await serveAlone(config, options, terminal);
+  return 0;
+};
+
+async function serveAlone(config: ServerConfig, options: ServerOptions, terminal: Terminal): Promise<void> {
+  const server = createServer(options);
   try {
     const { url } = await server.listen();
     for (const line of greeting(config, url)) terminal.print(line);
@@ -34,8 +46,35 @@ export const serve: Command = async (args, terminal) => {
   await untilStopped(terminal);
   terminal.note("Closing. Once more to stop at once.");
   await server.close();
-  return 0;
-};
+}
+
+async function serveByWorkers(
+  config: ServerConfig,
+  options: ServerOptions & { readonly logger: Logger },
+  terminal: Terminal,
+): Promise<void> {
+  const log = await openOwnLog(options);
+  const primary = createPrimary({
+    count: config.workers,
+    log,
+    port: config.port,
+    host: config.host,
+    devSecret: devSecretOf(options),
+    logger: options.logger,
+  });
+  try {
+    const { url } = await primary.start();
+    for (const line of greeting(config, url)) terminal.print(line);
+    terminal.print(`${config.workers} processes serve it.`);
+    await untilStopped(terminal);
+    terminal.note("Closing. Once more to stop at once.");
+  } catch (error) {
+    throw explain(error, config);
+  } finally {
+    await primary.close();
+    await log?.close();
+  }
+}
 
 function greeting(config: ServerConfig, url: string): string[] {
   const lines = [`Yamabiko ${VERSION} is listening on ${url}`];

@@ -28,4 +28,6 @@ export interface NotificationsHost {
   readonly push: PushSender | null;
   /** Takes push endpoints on this machine and in its network too: for tests. Default: false. */
   readonly allowPrivateEndpoints?: boolean;
+  /** Tells the other nodes what a device said it has; they call `NotificationService.hearReceived`. Default: nobody. */
+  readonly tellReceived?: ((userId: string, upTo: number) => void) | undefined;
 }

@@ -79,6 +79,8 @@ export interface NotificationService {
   inboxRequest(userId: string, query: URLSearchParams): Promise<InboxPage>;
   /** `GET /api/notifications/push-key`: what a browser needs to subscribe; null where nothing is pushed. */
   readonly pushKey: string | null;
+  /** A device of the user said to another node that it has everything up to `upTo` (INB-13). */
+  hearReceived(userId: string, upTo: number): void;
   /** How many inboxes are in memory. */
   readonly inboxes: number;
   /** How many notifications wait to be pushed. */
@@ -260,7 +262,13 @@ class Service implements NotificationService {
   handleReceived(context: Context, upTo: number): JsonObject {
     // A device that claims more than there is would not be told of what comes.
     const atMost = Math.min(upTo, context.room.head);
-    return { upTo: this.#parts.pushes?.queue.received(ownerOf(context), atMost) ?? atMost };
+    const userId = ownerOf(context);
+    this.#parts.host.tellReceived?.(userId, atMost);
+    return { upTo: this.#parts.pushes?.queue.received(userId, atMost) ?? atMost };
+  }
+
+  hearReceived(userId: string, upTo: number): void {
+    this.#attached?.pushes?.queue.received(userId, upTo);
   }
 
   async handleSubscribe(context: Context, subscription: PushSubscription): Promise<JsonObject> {

@@ -1,0 +1,192 @@
+import cluster, { type Worker } from "node:cluster";
+import { randomBytes } from "node:crypto";
+import { type AddressInfo, createServer } from "node:net";
+import { NODES_CHANNEL } from "../../bus/bus.ts";
+import { type BusHub, createBusHub } from "../../bus/remote.ts";
+import type { Log } from "../../log/log.ts";
+import { serveLog } from "../../log/remote.ts";
+import type { Logger } from "../../observe/logger.ts";
+import { type LanePort, Lanes } from "./lanes.ts";
+import type { Failure, FromWorker, ToWorker } from "./messages.ts";
+
+/** How long a worker has to end, ms: longer than a server takes to close. */
+const END_MS = 12_000;
+/** How long to wait before a worker that died is started anew, ms: twice as long each time, until one has lived a while. */
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 10_000;
+const LIVED_MS = 30_000;
+
+export interface PrimaryParts {
+  readonly count: number;
+  /** The log that this process holds for its workers; null where the configured one is shared by nodes anyway. */
+  readonly log: Log | null;
+  /** Where to listen. Port 0 is any free one, the same for all. */
+  readonly port: number;
+  readonly host: string;
+  /** The secret of development mode; null where there is another key. */
+  readonly devSecret: string | null;
+  readonly logger: Logger;
+}
+
+/** The workers of a port: starts them, starts those anew that die, ends them. */
+export interface Primary {
+  /** Resolves when all are listening. Rejects with what keeps them from it. */
+  start(): Promise<{ url: string; port: number }>;
+  /** Lets all finish and end. The log stays open. */
+  close(): Promise<void>;
+}
+
+/** Makes the primary of several workers, which run the same command as this process. */
+export function createPrimary(parts: PrimaryParts): Primary {
+  return new ClusterPrimary(parts);
+}
+
+/** A worker process, and what it said of itself. */
+interface Started {
+  readonly worker: Worker;
+  readonly life: LanePort;
+  readonly startedAt: number;
+  nodeId: string | null;
+  isListening: boolean;
+}
+
+class ClusterPrimary implements Primary {
+  readonly #parts: PrimaryParts;
+  readonly #guestSecret = randomBytes(32).toString("base64url");
+  readonly #hub: BusHub = createBusHub();
+  readonly #started = new Map<Worker, Started>();
+  readonly #pauses = new Set<NodeJS.Timeout>();
+  #port: number;
+  #pauseMs = FIRST_PAUSE_MS;
+  #address: { url: string; port: number } | null = null;
+  #onListening: () => void = () => {};
+  #onFailed: (failure: Failure) => void = () => {};
+  #isClosing = false;
+  #onEnded: () => void = () => {};
+
+  constructor(parts: PrimaryParts) {
+    this.#parts = parts;
+    this.#port = parts.port;
+  }
+
+  async start(): Promise<{ url: string; port: number }> {
+    cluster.setupPrimary({ serialization: "advanced" });
+    cluster.on("exit", this.#handleExit);
+    // A worker that takes the place of another must find the port of the others.
+    if (this.#port === 0) this.#port = await freePort(this.#parts.host);
+    await new Promise<void>((resolve, reject) => {
+      this.#onListening = () => {
+        if (Array.from(this.#started.values()).every(({ isListening }) => isListening)) resolve();
+      };
+      this.#onFailed = ({ message, remedy, code }) =>
+        reject(Object.assign(new Error(message), { remedy: remedy ?? undefined, code: code ?? undefined }));
+      for (let index = 0; index < this.#parts.count; index++) this.#startOne();
+    });
+    this.#onFailed = ({ message }) => this.#parts.logger.error({ reason: message }, "a worker cannot serve");
+    return this.#address!;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
+    if (this.#started.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => {
+          for (const worker of this.#started.keys()) worker.process.kill("SIGKILL");
+        }, END_MS);
+        this.#onEnded = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        for (const { life } of this.#started.values()) life.send({ kind: "close" } satisfies ToWorker);
+      });
+    }
+    cluster.off("exit", this.#handleExit);
+  }
+
+  #startOne(): void {
+    const worker = cluster.fork();
+    const lanes = new Lanes(worker.process);
+    const life = lanes.port("life");
+    const started: Started = { worker, life, startedAt: performance.now(), nodeId: null, isListening: false };
+    this.#started.set(worker, started);
+    const { log } = this.#parts;
+    if (log !== null) {
+      serveLog(log, lanes.port("log"));
+      this.#hub.attach(lanes.port("bus"));
+    }
+    life.listen(
+      (message) => this.#hear(started, message as FromWorker),
+      () => {},
+    );
+  }
+
+  #hear(started: Started, word: FromWorker): void {
+    switch (word.kind) {
+      case "began": {
+        started.nodeId = word.nodeId;
+        const { devSecret, log } = this.#parts;
+        const setup = {
+          port: this.#port,
+          devSecret,
+          guestSecret: this.#guestSecret,
+          isLogHere: log !== null,
+        };
+        started.life.send({ kind: "setup", setup } satisfies ToWorker);
+        return;
+      }
+      case "listening":
+        this.#address ??= { url: word.url, port: word.port };
+        started.isListening = true;
+        this.#onListening();
+        return;
+      case "failed":
+        this.#onFailed(word.failure);
+        started.life.send({ kind: "close" } satisfies ToWorker);
+    }
+  }
+
+  readonly #handleExit = (worker: Worker, code: number, signal: string | null): void => {
+    const started = this.#started.get(worker);
+    if (started === undefined) return;
+    this.#started.delete(worker);
+    // Others learn at once what they would find out by its silence.
+    const { nodeId } = started;
+    if (nodeId !== null) this.#hub.publish(NODES_CHANNEL, { kind: "gone", from: "primary", nodeId });
+    if (this.#isClosing) {
+      if (this.#started.size === 0) this.#onEnded();
+      return;
+    }
+    if (this.#address === null) {
+      const how = signal ?? `code ${code}`;
+      this.#onFailed({ message: `A worker ended before it could serve (${how}).`, code: null, remedy: null });
+      return;
+    }
+    this.#replace(started, code, signal);
+  };
+
+  #replace({ startedAt }: Started, code: number, signal: string | null): void {
+    if (performance.now() - startedAt >= LIVED_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+    this.#parts.logger.error({ code, signal, pauseMs }, "a worker ended; another is started");
+    const pause = setTimeout(() => {
+      this.#pauses.delete(pause);
+      this.#startOne();
+    }, pauseMs);
+    this.#pauses.add(pause);
+  }
+}
+
+/** A port of this address that nobody listens on now. */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen({ port: 0, host, exclusive: true }, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
