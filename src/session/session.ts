@@ -158,7 +158,6 @@ export class Session {
       this.refuse(messageId, wait > 0 ? tooMany(wait) : error);
       return;
     }
-    if (envelope.type !== "authenticate") this.#isPresumed = false;
     this.#inFlight++;
     this.#inFlightBytes += bytes;
     this.#press();
@@ -173,6 +172,8 @@ export class Session {
   #work(envelope: Envelope, bytes: number, refusal: YamabikoError | null, gate: Lane | null): void {
     // Only authentication holds everybody else up; rooms have lanes of their own.
     const holdsUp = envelope.type === "authenticate";
+    // In its turn: before it may have stood an `authenticate` that was still being checked.
+    if (!holdsUp) this.#isPresumed = false;
     const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal);
     if (!holdsUp) gate?.leave();
     const done = (): void => {

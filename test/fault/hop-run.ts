@@ -23,7 +23,10 @@ export interface HopPlan {
   readonly seed: number;
   readonly clients: number;
   readonly rooms: number;
+  /** How often the server is killed; with workers, one of them each time. */
   readonly kills: number;
+  /** How many processes serve. Default: one. */
+  readonly workers?: number;
   /** Messages at least. */
   readonly acked: number;
   /** A client hops after so many of its acks, or up to twice as many; never without. */
@@ -63,7 +66,11 @@ interface Outage {
 /** Lets clients send, hop and read over a bad network to a server that is killed, and judges what they saw. */
 export async function runHops(command: string, plan: HopPlan): Promise<HopOutcome> {
   const port = await findPort(seededRandom(plan.seed));
-  const server = await ServerProcess.start({ command, port });
+  const server = await ServerProcess.start({
+    command,
+    port,
+    flags: plan.workers === undefined ? [] : ["--workers", String(plan.workers)],
+  });
   const run = new HopRun(server, plan);
   try {
     return await run.run();
@@ -199,14 +206,23 @@ class HopRun {
       await this.#until(() => this.#acked >= due);
       await new Promise((resolve) => setTimeout(resolve, between(this.#random, 0, LONGEST_WAIT_MS)));
       if (this.#server.failure !== null) throw this.#server.failure;
-      await this.#server.kill();
       const [before, killedAt] = [this.#acked, performance.now()];
-      await this.#server.start();
+      await this.#killOnce();
       const startMs = performance.now() - killedAt;
       await this.#until(() => this.#acked > before);
       outages.push({ startMs, totalMs: performance.now() - killedAt });
     }
     return outages;
+  }
+
+  /** Kills the server and starts it again; of workers one, in whose place another comes by itself. */
+  async #killOnce(): Promise<void> {
+    if (this.#plan.workers !== undefined) {
+      this.#server.killWorker(this.#random);
+      return;
+    }
+    await this.#server.kill();
+    await this.#server.start();
   }
 
   /** Waits until every member of every room has everything. Gives how much that is. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { MemorySample } from "./memory-probe.ts";
-import { between, type Random } from "./random.ts";
+import { between, pick, type Random } from "./random.ts";
 
 const START_MS = 60_000;
 /** Whatever becomes of the tests, no server outlives them. */
@@ -148,6 +149,18 @@ export class ServerProcess {
   /** Ends it without a warning, as the kernel or a power cut would. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** The workers that run now, by process id. */
+  workers(): number[] {
+    const { pid } = this.child;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return children.split(" ").filter(Boolean).map(Number);
+  }
+
+  /** Ends one of its workers without a warning. */
+  killWorker(random: Random): void {
+    process.kill(pick(random, this.workers()), "SIGKILL");
   }
 
   /** What the memory probe says now. Needs `ipc`, `--expose-gc` and the probe among the flags. */

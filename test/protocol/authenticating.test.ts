@@ -212,6 +212,17 @@ describe("who", () => {
     late.send("authenticate", { token: await token("ben") });
     expect((await late.closed).code).toBe(CLOSE_CODES.forbidden.code);
 
+    const hasty = await RawClient.open(server);
+    await until(() => server.connections === 1);
+    await clock.advance(1_400);
+    await hasty.next("welcome");
+    hasty.send("authenticate", { token: await token("ada") });
+    hasty.send("join_room", { roomId: "room" });
+    expect((await hasty.next("welcome")).payload).toMatchObject({ guest: false, user: { id: "ada" } });
+    await hasty.next("joined_room");
+    hasty.close();
+    await hasty.closed;
+
     const spoke = await RawClient.open(server);
     await until(() => server.connections === 1);
     await clock.advance(1_400);
