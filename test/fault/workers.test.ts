@@ -17,7 +17,7 @@ const PLAN: HopPlan = {
   clients: IS_FULL ? 40 : 8,
   rooms: IS_FULL ? 8 : 3,
   kills: IS_FULL ? 20 : 3,
-  acked: IS_FULL ? 50_000 : 2_000,
+  acked: IS_FULL ? 50_000 : 1_500,
   acksPerHop: IS_FULL ? 60 : 20,
   transports: (random) => [pick(random, TRANSPORTS)],
   chances: { lose: 0.01, swallow: 0.02, cut: 0.02, cutSocket: 0.02, swallowSocket: 0.03, delay: 0.05 },
