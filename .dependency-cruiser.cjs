@@ -84,12 +84,12 @@ module.exports = {
         pathNot: [
           "^src/(server|bin|testing)/",
           "^src/(redis|postgres)\\.ts$",
-          "^src/log/(memory|sqlite|redis|postgres)",
-          "^src/bus/(memory|redis|postgres)",
+          "^src/log/(memory|sqlite|redis|postgres|remote)",
+          "^src/bus/(memory|redis|postgres|remote)",
           TEST,
         ],
       },
-      to: { path: ["^src/log/(memory|sqlite|redis|postgres)", "^src/bus/(memory|redis|postgres)"] },
+      to: { path: ["^src/log/(memory|sqlite|redis|postgres|remote)", "^src/bus/(memory|redis|postgres|remote)"] },
     },
     {
       name: "runs-in-browsers",

@@ -4,6 +4,9 @@ import type { Json } from "../protocol/index.ts";
 /** How long it is remembered that something is gone, ms: longer than a node that is there can miss of it. */
 export const TRACE_MS = 60_000;
 
+/** The most traces of a room; beyond them the oldest is forgotten. */
+export const MAX_TRACES = 10_000;
+
 /** The most changes, and about the most bytes of them, in one notice. */
 const PAGE_CHANGES = 200;
 const PAGE_BYTES = 32 * 1024;
@@ -77,6 +80,7 @@ export class OwnedValues {
   trace(id: string, value: OwnedValue, now: number): void {
     this.#put(id, value);
     this.#traces.set(id, now + TRACE_MS);
+    if (this.#traces.size > MAX_TRACES) this.#forgetTrace(this.#traces.keys().next().value!);
   }
 
   /** As `trace`, when there is nobody to tell. */
@@ -98,9 +102,13 @@ export class OwnedValues {
     for (const id of this.#leased) if (this.#values.get(id)!.expiresAt! <= now) this.#forget(id);
     for (const [id, until] of this.#traces) {
       if (until > now) break;
-      this.#floor = Math.max(this.#floor, this.#values.get(id)!.version);
-      this.#forget(id);
+      this.#forgetTrace(id);
     }
+  }
+
+  #forgetTrace(id: string): void {
+    this.#floor = Math.max(this.#floor, this.#values.get(id)!.version);
+    this.#forget(id);
   }
 
   #put(id: string, value: OwnedValue): void {

@@ -1,5 +1,5 @@
 import type { OwnedChange, StateNotice } from "../bus/bus.ts";
-import { type OwnedValue, TRACE_MS } from "./owned-values.ts";
+import { MAX_TRACES, type OwnedValue, TRACE_MS } from "./owned-values.ts";
 
 /** Told what becomes of a key: what another node owned of it, and owns now. */
 export type OnReplicated = (id: string, before: OwnedValue | undefined, after: OwnedValue) => void;
@@ -125,8 +125,10 @@ export class Replica {
     const before = this.#values.get(id);
     this.#forget(id);
     this.#values.set(id, value);
-    if (value.value === null || this.#isKept(value.family)) this.#traces.set(id, now + TRACE_MS);
-    else if (value.expiresAt !== null) this.#leased.add(id);
+    if (value.value === null || this.#isKept(value.family)) {
+      this.#traces.set(id, now + TRACE_MS);
+      if (this.#traces.size > MAX_TRACES) this.#forget(this.#traces.keys().next().value!);
+    } else if (value.expiresAt !== null) this.#leased.add(id);
     this.#onChange(id, before?.value === null ? undefined : before, value);
   }
 

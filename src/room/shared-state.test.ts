@@ -59,7 +59,7 @@ describe("the state of a room on several nodes", () => {
       expect(sink.take()).toMatchObject([{ type: "topic_changed", payload: { key: "x", value: 1 } }]);
     });
 
-    it("is the latest, whichever node it was set on", async () => {
+    it("STA-5: is the latest, whichever node it was set on", async () => {
       roomA.setState("topic", "x", "first");
       await world.settle();
       roomB.setState("topic", "x", "second");
@@ -202,7 +202,7 @@ describe("the state of a room on several nodes", () => {
       expect(sink.messages.filter(({ type }) => type === "user_joined")).toHaveLength(2);
     });
 
-    it("loses those of a node that is silent, and has them again when it is back", async () => {
+    it("STA-5: loses those of a node that is silent, and has them again when it is back", async () => {
       roomA.members.join(ann);
       roomB.members.join({ id: "bob", name: "Bob" });
       await world.settle();
@@ -251,7 +251,7 @@ describe("over a bus that loses, repeats and reorders", () => {
     ms: fc.integer({ min: 0, max: 4_000 }),
   });
 
-  it("all nodes agree with the truth after a quiet time, and readers were told no user came or went twice", async () => {
+  it("STA-5: all nodes agree with the truth after a quiet time, and readers were told no user came or went twice", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.nat(), async (steps, seed) => {
         const world = new World();
