@@ -19,6 +19,9 @@ export default defineConfig({
     alias: [
       door("yamabiko/client/dashboard", "dashboard.ts"),
       door("yamabiko/client/game", "game/index.ts"),
+      door("yamabiko/client/documents", "documents/index.ts"),
+      door("yamabiko/client/documents/codemirror", "documents/codemirror.ts"),
+      door("yamabiko/client/documents/textarea", "documents/textarea.ts"),
       door("yamabiko/client", "index.ts"),
     ],
   },

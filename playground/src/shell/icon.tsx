@@ -42,6 +42,7 @@ const SHAPES = {
   archive: <path d="M4 5h16v4H4zM5.500 9v10h13V9M10 13h4" />,
   open: <path d="M13 5h6v6M19 5l-8.500 8.500M16 14v5H5V8h5" />,
   dot: <path d="M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10z" />,
+  document: <path d="M6 3.5h8L18.500 8v12.500H6zM13.500 3.500V8.500h5M9 12.500h6.500M9 16h6.500" />,
   cut: <path d="m13 3-2 6h6l-6 12 1.5-8.5H7z" />,
 } as const satisfies Record<string, ReactNode>;
 

@@ -11,6 +11,9 @@ const DashboardPage = lazy(async () => ({
   default: (await import("../dashboard/dashboard-page.tsx")).DashboardPage,
 }));
 const GamePage = lazy(async () => ({ default: (await import("../game/game-page.tsx")).GamePage }));
+const DocumentsPage = lazy(async () => ({
+  default: (await import("../documents/documents-page.tsx")).DocumentsPage,
+}));
 const LabPage = lazy(async () => ({ default: (await import("../lab/lab-page.tsx")).LabPage }));
 
 /** What every page is given. */
@@ -35,5 +38,6 @@ export const PAGES: readonly Page[] = [
   { id: "notifications", icon: "inbox", title: (strings) => strings.notifications, View: NotificationsPage },
   { id: "dashboard", icon: "gauge", title: (strings) => strings.dashboard, View: DashboardPage },
   { id: "game", icon: "game", title: (strings) => strings.game, View: GamePage },
+  { id: "documents", icon: "document", title: (strings) => strings.documents, View: DocumentsPage },
   { id: "lab", icon: "lab", title: (strings) => strings.lab, View: LabPage },
 ];
