@@ -2,12 +2,11 @@ import { ChangeSet, Text } from "@codemirror/state";
 import type { ChangeJson } from "../../protocol/change.ts";
 import { type Clock, systemClock, type Timer } from "../../protocol/clock.ts";
 import type { YamabikoError } from "../../protocol/errors.ts";
+import type { Client } from "../client.ts";
 import { Emitter } from "../emitter.ts";
 import { newMessageId } from "../message-id.ts";
 import type { JoinedRoom, Room } from "../room.ts";
 import { Carets, type CaretView } from "./carets.ts";
-import { difference } from "./difference.ts";
-import { merge } from "./merging.ts";
 import { portionOf } from "./portion.ts";
 import type { DocumentStorage, StoredDocument } from "./stored-document.ts";
 
@@ -78,7 +77,7 @@ export class SharedDocument {
   readOnly = false;
   /** Texts that were typed offline and for which the server's text left no place. The newest last. */
   recovered: readonly string[] = [];
-  readonly #emitter = new Emitter((thrown) => console.error(thrown));
+  readonly #emitter = new Emitter(console.error);
   readonly #storage: DocumentStorage | undefined;
   readonly #clock: Clock;
   readonly #carets: Carets;
@@ -140,7 +139,7 @@ export class SharedDocument {
    * @throws {RangeError} when the changes are not of this text.
    */
   edit(changes: ChangeSet, source: unknown = null): void {
-    if (this.#confirmed === null || this.#isClosed) throw new RangeError("The document is not open.");
+    if (!this.#confirmed || this.#isClosed) throw new RangeError("Not open.");
     const next = changes.apply(this.#doc);
     if (changes.empty) return;
     this.#doc = next;
@@ -182,9 +181,8 @@ export class SharedDocument {
     this.version = version;
     this.#confirmed = this.#doc = Text.of(text.split("\n"));
     if (sent !== null) {
-      const now = ChangeSet.fromJSON(sent.now);
-      this.#sent = { ...sent, now, isPosted: false, acceptedSeq: null };
-      this.#doc = now.apply(this.#doc);
+      this.#sent = { ...sent, now: ChangeSet.fromJSON(sent.now), isPosted: false };
+      this.#doc = this.#sent.now.apply(this.#doc);
     }
     if (unsent !== null) {
       this.#unsent = ChangeSet.fromJSON(unsent);
@@ -194,10 +192,11 @@ export class SharedDocument {
     this.#update();
   }
 
-  /** Edits through this room from now on. */
-  follow(room: Room): void {
+  /** Edits through this room from now on; with its client it knows when the connection comes and goes. */
+  follow(room: Room, client?: Client): void {
     if (this.#isClosed) return void room.leave();
     this.#room = room;
+    if (client) this.#stop.push(client.on("status", () => this.#update()));
     const on = (name: string, run: (payload: never, envelope: never) => void): void =>
       void this.#stop.push(room.on(name, run as never));
     on("joined", (joined: JoinedRoom) => this.#joined(joined));
@@ -210,16 +209,6 @@ export class SharedDocument {
     on("left", () => this.#update());
   }
 
-  /** The connection came or went. */
-  connectionChanged(): void {
-    this.#update();
-  }
-
-  /** Runs at `close()`. */
-  whenClosed(run: () => void): void {
-    this.#stop.push(run);
-  }
-
   #joined({ snapshot, state, you }: JoinedRoom): void {
     this.readOnly = (you as { access?: string } | undefined)?.access === "read";
     if (snapshot) this.#start(snapshot as Snapshot);
@@ -230,7 +219,7 @@ export class SharedDocument {
 
   /** The server's text takes the place of what this page knew of it. */
   #start({ version, text }: Snapshot): void {
-    if (typeof text !== "string") return this.#fail(new Error("This document is not plain text.") as YamabikoError);
+    if (typeof text !== "string") return this.#fail(new Error("Not a plain text.") as YamabikoError);
     const { epoch, seq } = this.#room!;
     // Another log knows nothing of what was in the one before.
     if (this.#epoch !== epoch && this.#epoch !== null && this.text !== text) this.#recover([this.text]);
@@ -240,31 +229,39 @@ export class SharedDocument {
     else this.#replace();
   }
 
-  /** Goes on from the new start. */
+  /** Goes on from the new start, with what it does not have. */
   #replace(): void {
-    const { text, version } = this.#restart!;
-    this.#restart = null;
-    const shown = this.text;
-    const own = this.#own();
-    let kept: ChangeSet | null = null;
-    if (own && this.#confirmed) {
-      const { changes, recovered } = merge(this.#confirmed, own, text);
-      if (!changes.empty) kept = changes;
-      this.#recover(recovered);
-    }
-    this.#confirmed = text;
-    this.version = version;
-    this.#sent = null;
-    this.#unsent = kept;
-    this.#show(shown, kept?.apply(text) ?? text);
-    this.#carets.reset(undefined);
-    this.#flush();
-    this.#update();
+    const restart = this.#restart!;
+    if (this.#confirmed === null) return this.#goOn(replaceAll(this.#doc, restart.text), null);
+    // Few pages ever need it.
+    import("./merging.ts").then(
+      ({ merge }) => {
+        if (this.#restart !== restart) return;
+        const { changes, recovered, shown } = merge(this.#confirmed!, this.#own(), restart.text);
+        this.#recover(recovered);
+        this.#goOn(shown, changes);
+      },
+      () => {
+        if (this.#restart !== restart) return;
+        this.#recoverOwn();
+        this.#goOn(replaceAll(this.#doc, restart.text), null);
+      },
+    );
   }
 
-  #show(before: string, doc: Text): void {
-    this.#doc = doc;
-    this.#tell("change", { changes: difference(before, doc.toString()), remote: true, source: null });
+  /** @param shown from what was on the screen to what will be. */
+  #goOn(shown: ChangeSet, unsent: ChangeSet | null): void {
+    if (this.#restart) {
+      this.#confirmed = this.#restart.text;
+      this.version = this.#restart.version;
+    }
+    this.#restart = this.#sent = null;
+    this.#unsent = unsent;
+    this.#doc = shown.apply(this.#doc);
+    this.#carets.reset(undefined);
+    this.#tell("change", { changes: shown, remote: true, source: null });
+    this.#flush();
+    this.#update();
   }
 
   #recover(texts: readonly string[]): void {
@@ -365,8 +362,8 @@ export class SharedDocument {
 
   /** Once what was sent is in the new start, what was typed since is typed upon it. */
   #settle(): void {
-    const { acceptedSeq, now } = this.#sent!;
-    if (acceptedSeq === null || acceptedSeq > this.#restart!.seq) return;
+    const { acceptedSeq, now } = this.#sent ?? {};
+    if (!now || acceptedSeq == null || acceptedSeq > this.#restart!.seq) return;
     this.#confirmed = now.apply(this.#confirmed!);
     this.#sent = null;
     this.#replace();
@@ -389,9 +386,13 @@ export class SharedDocument {
   /** The server will never take what was typed: it stays in `recovered`, and the text is the server's. */
   #giveUp(error: YamabikoError): void {
     this.error = error;
+    this.#recoverOwn();
+    const own = this.#own();
+    if (own) this.#goOn(own.invert(this.#confirmed!), null);
+  }
+
+  #recoverOwn(): void {
     this.#own()?.iterChanges((_fromA, _toA, _fromB, _toB, inserted) => this.#recover([inserted.toString()]));
-    this.#unsent = null;
-    this.#show(this.text, this.#confirmed!);
   }
 
   #fail(error: YamabikoError): void {
@@ -422,7 +423,8 @@ export class SharedDocument {
     const { cursor } = this.#room ?? {};
     if (!this.#storage || this.#isClosed || !cursor || this.#confirmed === null || this.#restart) return;
     const sent = this.#sent;
-    this.#isStored = sent !== null || this.#unsent !== null;
+    const unsent = this.#unsent;
+    this.#isStored = !!(sent ?? unsent);
     void this.#storage.save(
       this.documentId,
       this.#isStored
@@ -430,13 +432,8 @@ export class SharedDocument {
             cursor,
             version: this.version,
             text: this.#confirmed.toString(),
-            sent: sent && {
-              messageId: sent.messageId,
-              version: sent.version,
-              changes: sent.changes,
-              now: sent.now.toJSON() as ChangeJson,
-            },
-            unsent: (this.#unsent?.toJSON() as ChangeJson | undefined) ?? null,
+            sent: sent && { ...sent, now: sent.now.toJSON() as ChangeJson },
+            unsent: unsent && (unsent.toJSON() as ChangeJson),
           }
         : null,
     );
@@ -445,6 +442,10 @@ export class SharedDocument {
   #tell<Name extends keyof DocumentEvents>(name: Name, payload?: DocumentEvents[Name]): void {
     this.#emitter.tell(name, payload);
   }
+}
+
+function replaceAll(from: Text, to: Text): ChangeSet {
+  return ChangeSet.of({ from: 0, to: from.length, insert: to }, from.length);
 }
 
 interface Snapshot {

@@ -15,10 +15,8 @@ export function openDocument(at: Client | Room, documentId: string, options: Doc
     return document;
   }
   const join = (after?: string): void => {
-    document.follow(at.join(`document:${documentId}`, { after }));
+    document.follow(at.join(`document:${documentId}`, { after }), at);
   };
-  const stop = at.on("status", () => document.connectionChanged());
-  document.whenClosed(stop);
   if (options.storage === undefined) join();
   else {
     Promise.resolve(options.storage.load(documentId)).then(

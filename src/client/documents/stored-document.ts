@@ -13,6 +13,7 @@ export interface StoredDocument {
     readonly version: number;
     readonly changes: readonly ChangeJson[];
     readonly now: ChangeJson;
+    readonly acceptedSeq: number | null;
   } | null;
   /** What was edited after that. */
   readonly unsent: ChangeJson | null;

@@ -1,6 +1,6 @@
 import { ChangeSet } from "@codemirror/state";
-import { replacement } from "./difference.ts";
 import type { SharedDocument } from "./document.ts";
+import { replacement } from "./replacement.ts";
 import { UndoStack } from "./undo-stack.ts";
 
 /**

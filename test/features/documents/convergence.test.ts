@@ -1,6 +1,7 @@
 import { ChangeSet, Text } from "@codemirror/state";
 import { expect, it } from "vitest";
 import { UndoStack } from "../../../src/client/documents/undo-stack.ts";
+import { placeIn } from "../../../src/features/documents/ot/caret.ts";
 import { createMemoryLog } from "../../../src/log/memory.ts";
 import { createFakeClock } from "../../../src/testing/fake-clock.ts";
 import { createRandom, randomEdit } from "./typist.ts";
@@ -12,7 +13,10 @@ const SEEDS = Number(process.env.TEST_DOCUMENT_SEEDS ?? 20);
 const FIRST_SEED = Number(process.env.TEST_DOCUMENT_FIRST_SEED ?? 1);
 
 /** Five people write 2,000 edits each over a network that drops, repeats and delays, on two nodes over one log. */
-async function converge(seed: number): Promise<{ edits: number; events: number; sends: number }> {
+async function converge(
+  seed: number,
+  { edits: most = EDITS, marks = false } = {},
+): Promise<{ edits: number; events: number; sends: number }> {
   const random = createRandom(seed);
   const clock = createFakeClock();
   const { log: recorded, events } = createRecordedLog(createMemoryLog({ clock }));
@@ -25,13 +29,18 @@ async function converge(seed: number): Promise<{ edits: number; events: number; 
   for (const editor of editors) await editor.connect();
   const undo = editors.map(({ document }) => new UndoStack(document, { groupMs: 0, clock }));
   let edits = 0;
-  while (edits < EDITORS * EDITS) {
+  while (edits < EDITORS * most) {
     const index = random(EDITORS);
     const editor = editors[index]!;
     const dice = random(100);
     if (dice < 35) {
       const kind = random(100);
-      if (kind < 6) undo[index]!.undo();
+      if (marks) {
+        // A character of its own, that nobody else types and nobody takes away.
+        const { length } = editor.document.doc;
+        const from = placeIn(editor.document.doc, random(length + 1));
+        editor.edit(ChangeSet.of({ from, insert: String.fromCodePoint(0xf0000 + edits) }, length));
+      } else if (kind < 6) undo[index]!.undo();
       else if (kind < 9) undo[index]!.redo();
       else editor.edit(randomEdit(editor.document.doc, random));
       edits++;
@@ -91,6 +100,10 @@ async function converge(seed: number): Promise<{ edits: number; events: number; 
     expect(document.ot.state.version, `seed ${seed}: a node`).toBe(version);
     expect(document.ot.text === text, `seed ${seed}: the text of a node`).toBe(true);
   }
+  if (marks) {
+    const typed = Array.from({ length: edits }, (_, index) => 0xf0000 + index);
+    expect(Array.from(text, (mark) => mark.codePointAt(0)!).toSorted((a, b) => a - b)).toEqual(typed);
+  }
   await world.close();
   return { edits, events: log.length, sends: editors.reduce((sum, { sends }) => sum + sends, 0) };
 }
@@ -107,4 +120,8 @@ it(`DOC-1 all replicas, the server's text and a replay of the log are equal: ${S
       );
     }
   }
+});
+
+it("DOC-1 every edit is there exactly once", { timeout: 120_000 }, async () => {
+  for (let seed = 1; seed <= 5; seed++) await converge(seed, { edits: 200, marks: true });
 });
