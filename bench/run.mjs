@@ -2,6 +2,7 @@ import { readOptions, USAGE } from "./lib/options.mjs";
 import { say } from "./lib/table.mjs";
 import { takeTurn } from "./lib/turn.mjs";
 import { runDeflate } from "./scenarios/deflate.mjs";
+import { runDocuments } from "./scenarios/documents.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
 import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
@@ -22,6 +23,7 @@ const BENCHMARKS = {
   stalled: { run: runStalled, scenarios: ["F7-all", "F7"] },
   resume: { run: runResume, scenarios: ["F8"] },
   http: { run: runHttp, scenarios: ["F9-10", "F9-40"] },
+  documents: { run: runDocuments, scenarios: [] },
   growth: { run: runGrowth, scenarios: [] },
   "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },

@@ -26,6 +26,7 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   stalled        F7: one reader that does not read
   resume         F8: 10,000 clients come back at once
   http           F9: 500 streams, 500 long polls
+  documents      20 typists in one text of 100,000 characters
   growth         more readers, more rooms
   F1a … F9       one scenario
   self-check     shows that wrong servers are refused; http-self-check, the same for F9
