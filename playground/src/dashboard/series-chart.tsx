@@ -122,7 +122,12 @@ function optionsOf(
   const shortTime = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   const lines = series.flatMap((_, index): uPlot.Series[] => {
     const stroke = ink.lines[index % COLOURS] ?? ink.text;
-    const line: uPlot.Series = { stroke, width: 1.6, points: { show: false }, spanGaps: false };
+    const line: uPlot.Series = {
+      stroke,
+      width: 1.6,
+      spanGaps: false,
+      points: { show: true, size: 5, fill: stroke, filter: alone },
+    };
     const edge: uPlot.Series = { stroke: "transparent", width: 0, points: { show: false } };
     return hasBand ? [line, edge, edge] : [line];
   });
@@ -178,6 +183,16 @@ function optionsOf(
       draw: [(plot) => drawThreshold(plot, now().content.threshold, ink.alert)],
     },
   };
+}
+
+/** The slots between two gaps: no line leads to them. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const indices: number[] = [];
+  for (let at = 0; at < values.length; at++) {
+    if (values[at] != null && values[at - 1] == null && values[at + 1] == null) indices.push(at);
+  }
+  return indices;
 }
 
 /** The values with some room around them, 0 where it is near, and the threshold. */
