@@ -54,7 +54,7 @@ export interface Observer {
 }
 
 /** How a client came. A poll is one request. */
-export type TransportName = "websocket" | "sse" | "poll" | "send" | "echo";
+export type TransportName = "websocket" | "sse" | "poll" | "send" | "echo" | "y-websocket" | "hocuspocus";
 
 /** Why a connection ended: a name of the close-code table, or `aborted` when it ended without a close frame. */
 export type CloseReason = CloseName | "aborted";
@@ -89,6 +89,8 @@ export const GAUGES = {
   inboxes: "inboxes in memory",
   pushes_waiting: "notifications waiting to be pushed",
   dashboard_series: "series of dashboards in memory",
+  yjs_bytes: "bytes of Yjs documents in memory",
+  yjs_folds: "large Yjs documents waiting to be read or compacted",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
   peers: "other nodes that are there",
   state_owned_elsewhere: "keys of rooms' state that other nodes own",

@@ -8,7 +8,11 @@ export const CLOSE_CODES = {
     reconnect: true,
     when: "a binary frame on a JSON connection, or the reverse",
   },
-  invalid_payload: { code: 1007, reconnect: true, when: "invalid UTF-8 in a text frame" },
+  invalid_payload: {
+    code: 1007,
+    reconnect: true,
+    when: "invalid UTF-8 in a text frame; for a Yjs provider, what cannot be decoded",
+  },
   policy: { code: 1008, reconnect: true, when: "a rule was broken too often" },
   too_big: { code: 1009, reconnect: true, when: "over the size limit" },
   server_error: { code: 1011, reconnect: true, when: "our fault; it has been logged" },

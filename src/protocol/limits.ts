@@ -4,6 +4,12 @@
  */
 export const LIMITS = {
   messageBytes: { default: 64 * 1024, off: false, dev: true, what: "size of one message, bytes" },
+  yjsMessageBytes: {
+    default: 10 * 1024 * 1024,
+    off: false,
+    dev: true,
+    what: "size of one message of a Yjs provider, bytes; who was offline sends all its changes in one",
+  },
   depth: { default: 32, off: false, dev: true, what: "depth of one message" },
   elements: { default: 10_000, off: false, dev: true, what: "elements (values) in one message" },
   outboxBytes: {
@@ -70,6 +76,12 @@ export const LIMITS = {
     off: false,
     dev: true,
     what: "length of a shared document, UTF-16 units",
+  },
+  yjsDocumentBytes: {
+    default: 10 * 1024 * 1024,
+    off: false,
+    dev: true,
+    what: "size of a Yjs document, as Yjs encodes it, bytes",
   },
   idleRooms: { default: 1_000, off: false, dev: true, what: "rooms kept in memory that nobody has joined" },
   tickets: { default: 10_000, off: false, dev: true, what: "tickets not yet used" },

@@ -29,7 +29,7 @@ import {
 import type { Log } from "../log/log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { aggregateMetrics, createMetricsObserver, createRegistry } from "../observe/metrics.ts";
-import type { Observer } from "../observe/observer.ts";
+import type { GaugeName, Observer } from "../observe/observer.ts";
 import { createTally } from "../observe/tally.ts";
 import {
   type Clock,
@@ -48,6 +48,7 @@ import { RequestRates } from "../transport/request-rates.ts";
 import { Slices } from "../transport/slices.ts";
 import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
+import { YjsTransport } from "../transport/yjs/yjs.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
@@ -161,6 +162,9 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
   const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace, arenaGames()]);
+  for (const { gauges = {} } of namespaces.values()) {
+    for (const [name, read] of Object.entries(gauges)) observer.gauge(name as GaugeName, read);
+  }
   const devSecret = shared.devSecret ?? devSecretOf(options);
   const verifyToken = chooseVerifier(options, devSecret, clock, logger, observer);
   if (verifyToken === null && !letGuestsIn) {
@@ -236,6 +240,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
       compression: options.compression ?? false,
     });
+    const yjs = new YjsTransport({ sessions, fanout: rooms.fanout, intake, limits, clock, observer });
     isReady = true;
     const rates = new RequestRates(limits, clock);
     observer.gauge("request_rates", () => rates.count);
@@ -250,7 +255,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
       compression: options.compression ?? false,
     };
-    return { rooms, sessions, webSocket, byHttp };
+    return { rooms, sessions, webSocket, yjs, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
@@ -462,7 +467,7 @@ function collectNamespaces(
     chat(),
     ...notificationNamespaces(),
     dashboardNamespace(),
-    documents({ maxLength: limits.documentLength }),
+    documents({ maxLength: limits.documentLength, yjs: { maxBytes: limits.yjsDocumentBytes } }),
     defineNamespace({ name: "feed", messages: {} }),
     game(),
     ...more,

@@ -7,6 +7,7 @@ import { CLOSE_CODES, ERRORS, toYamabikoError, YamabikoError } from "../protocol
 import type { Sessions } from "../session/sessions.ts";
 import { Slices } from "../transport/slices.ts";
 import type { WebSocketTransport } from "../transport/websocket.ts";
+import type { YjsTransport } from "../transport/yjs/yjs.ts";
 import type { ClientAddress } from "./client-address.ts";
 import { identify } from "./credentials.ts";
 import type { IpLimits } from "./ip-limits.ts";
@@ -17,9 +18,16 @@ import type { UpgradedSockets } from "./upgraded-sockets.ts";
 /** How long handshakes are answered in one turn, ms. */
 const SLICE_MS = 5;
 
+/** What serves connections. */
+interface Transports {
+  readonly webSocket: WebSocketTransport;
+  readonly yjs: YjsTransport;
+  readonly sessions: Sessions;
+}
+
 export interface UpgradeParts {
   /** What serves connections, once the log is open. */
-  readonly opened: Promise<{ readonly webSocket: WebSocketTransport; readonly sessions: Sessions }>;
+  readonly opened: Promise<Transports>;
   readonly sockets: UpgradedSockets;
   readonly verifyToken: VerifyToken | null;
   readonly tickets: Tickets;
@@ -41,14 +49,12 @@ export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, s
   parts.observer.gauge("handshakes_waiting", () => slices.waiting);
   return (request, socket, head) => {
     const url = urlOf(request);
-    const path = url?.pathname ?? null;
-    const isEcho = path !== null && path === parts.echoPath;
-    const isOurs = isEcho || path === "/ws" || (path === "/" && !parts.isAttached);
-    if (!isOurs && parts.isAttached) return;
+    const open = url === null ? null : doorOf(url.pathname, parts);
+    if (open === null && parts.isAttached) return;
     const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
     parts.sockets.add(socket, () => refuse(closing()));
-    if (isOurs) answer({ request, socket, head, url: url! }, isEcho, slices, parts).catch(refuse);
-    else if (path === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
+    if (open !== null) answer({ request, socket, head, url: url! }, open, slices, parts).catch(refuse);
+    else if (url === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
     else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };
 }
@@ -62,19 +68,69 @@ function urlOf(request: IncomingMessage): URL | null {
   }
 }
 
-interface UpgradeRequest {
+/** A request for an upgrade. */
+interface Asked {
   readonly request: IncomingMessage;
   readonly socket: Socket;
+  /** What came behind it. */
   readonly head: Buffer;
   readonly url: URL;
 }
 
-async function answer(
-  { request, socket, head, url }: UpgradeRequest,
-  isEcho: boolean,
-  slices: Slices,
-  parts: UpgradeParts,
-): Promise<void> {
+/** Checks a credential, and gives what answers 101 and serves; that returns what ends the socket at the server's end, if nothing else does. */
+type Door = (asked: Asked, parts: UpgradeParts) => Promise<(transports: Transports) => (() => void) | undefined>;
+
+/** The door at a path; null when there is none. */
+function doorOf(path: string, { echoPath, isAttached }: UpgradeParts): Door | null {
+  if (path === echoPath) return openEcho;
+  if (path === "/ws" || (path === "/" && !isAttached)) return openWebSocket;
+  if (path.startsWith(YJS_PATH)) return openYWebsocket;
+  return path === "/hocuspocus" ? openHocuspocus : null;
+}
+
+/** What stands before the name of a document. */
+const YJS_PATH = "/yjs/";
+
+const openEcho: Door =
+  async ({ request, socket, head }) =>
+  ({ webSocket }) => {
+    const connection = webSocket.echo(request, socket, head);
+    return () => connection.close(CLOSE_CODES.restart.code, "the server is closing");
+  };
+
+const openWebSocket: Door = async ({ request, socket, head, url }, parts) => {
+  const identity = await identify(request, url, parts);
+  return ({ webSocket }) => void webSocket.accept(request, socket, head, identity);
+};
+
+/** A provider can say who it is only in the address (YJS-2), and learns only from a close frame that it need not come back. */
+const openYWebsocket: Door = async ({ request, socket, head, url }, parts) => {
+  const token = url.searchParams.get("token");
+  url.searchParams.delete("token");
+  const identity = await identify(request, url, parts);
+  const documentId = decodePath(url.pathname.slice(YJS_PATH.length));
+  return ({ yjs }) => void yjs.acceptYWebsocket(request, socket, head, documentId, { identity, token });
+};
+
+const openHocuspocus: Door = async ({ request, socket, head, url }, parts) => {
+  const identity = await identify(request, url, parts);
+  return ({ yjs }) => {
+    const close = yjs.acceptHocuspocus(request, socket, head, identity);
+    return () => close(CLOSE_CODES.restart.code, "the server is closing");
+  };
+};
+
+/** @throws {YamabikoError} `invalid_message`. */
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new YamabikoError("invalid_message", "The address of the request is not one.");
+  }
+}
+
+async function answer(asked: Asked, open: Door, slices: Slices, parts: UpgradeParts): Promise<void> {
+  const { request, socket } = asked;
   if (!isOriginAllowed(request, parts.allowedOrigins)) {
     throw new YamabikoError("access_denied", "Pages of this origin may not connect.", {
       remedy: "Add the origin to `allowedOrigins`.",
@@ -86,23 +142,15 @@ async function answer(
   const release = parts.ipLimits.take(parts.clientAddress.of(request));
   parts.sockets.hold(socket, release);
   try {
-    const { sessions, webSocket } = await parts.opened.catch(() => Promise.reject(closing()));
-    checkRoom(sessions, parts);
+    const transports = await parts.opened.catch(() => Promise.reject(closing()));
+    checkRoom(transports.sessions, parts);
     // Two slices, because checking a credential may wait for others.
-    const identity = isEcho ? null : await slices.run(() => identify(request, url, parts));
+    const accept = await slices.run(() => open(asked, parts));
     await slices.run(() => {
       // From here to the 101 nothing waits. Others may have come in, or this one may have gone, while the credential was checked.
-      checkRoom(sessions, parts);
-      if (socket.destroyed) {
-        release();
-      } else if (isEcho) {
-        const connection = webSocket.echo(request, socket, head);
-        parts.sockets.serve(socket, () => connection.close(CLOSE_CODES.restart.code, "the server is closing"));
-      } else {
-        webSocket.accept(request, socket, head, identity);
-        // Its session closes it.
-        parts.sockets.serve(socket);
-      }
+      checkRoom(transports.sessions, parts);
+      if (socket.destroyed) release();
+      else parts.sockets.serve(socket, accept(transports));
     });
   } catch (error) {
     release();

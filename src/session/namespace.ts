@@ -1,3 +1,4 @@
+import type { GaugeName } from "../observe/observer.ts";
 import type { Clock, Envelope, Json, JsonObject, OutputOf, Schema } from "../protocol/index.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface Namespace<
    * anybody joins; a thrown error refuses whoever wanted the room.
    */
   open?(room: OpenRoom): RoomFeature | Promise<RoomFeature>;
+  /** What it holds in memory, to be read when somebody looks at the metrics: by names of the observer's table. Default: nothing. */
+  readonly gauges?: { readonly [name in GaugeName]?: () => number };
   /**
    * Runs when a connection has been let into a room, before it reads. What it returns is `you` in `joined_room`.
    * A thrown error refuses the join, and that alone: who may read history and send by HTTP, `access` says. It also runs for every poll that goes on in a room (`context.resumed`).

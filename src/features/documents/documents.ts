@@ -1,12 +1,17 @@
+import { z } from "zod";
 import { type AccessRule, type Context, defineNamespace, message } from "../../session/namespace.ts";
 import { wrongKind } from "./document-kind.ts";
 import { DocumentRoom } from "./document-room.ts";
 import { CARET_FAMILY, caretState } from "./ot/carets.ts";
 import { acks, events, payloads } from "./schemas.ts";
+import { AWARENESS, awarenessState } from "./yjs/awareness.ts";
+import { YjsDocuments, type YjsOptions } from "./yjs/yjs-documents.ts";
+import { yjsEvents, yjsMessages } from "./yjs/yjs-messages.ts";
 
 export { DocumentRoom } from "./document-room.ts";
 export type { Caret } from "./ot/caret.ts";
 export type { HistoryEntry } from "./ot/past.ts";
+export type { YjsOptions } from "./yjs/yjs-documents.ts";
 
 /** What may be said about documents. All of it has a default. */
 export interface DocumentsOptions {
@@ -16,21 +21,27 @@ export interface DocumentsOptions {
   maxLength?: number;
   /** How many accepted messages of each document are kept to look back at; at least 1,000. Default: 10,000. */
   historyEvents?: number;
+  /** How large documents of Yjs may be. */
+  yjs?: YjsOptions;
 }
 
 /**
- * Documents that several people edit at once (PROTOCOL.md section 14).
+ * Documents that several people edit at once (PROTOCOL.md sections 15 and 17).
  *
  * @throws {RangeError} when a number is out of its range.
  */
 export function documents(options: DocumentsOptions = {}) {
   const maxLength = atLeast(1, "maxLength", options.maxLength ?? 1_048_576);
   const historyEvents = atLeast(1_000, "historyEvents", options.historyEvents ?? 10_000);
+  const yjs = new YjsDocuments(options.yjs);
   return defineNamespace({
     name: "document",
     addressedBy: "documentId",
     isSealed: true,
+    /** Without `snapshot`, a reader asks by itself for what it lacks. */
+    joinOptions: z.object({ snapshot: z.boolean().optional() }),
     messages: {
+      ...yjsMessages,
       document_change: message({
         payload: payloads.document_change,
         ack: acks.document_change,
@@ -61,11 +72,12 @@ export function documents(options: DocumentsOptions = {}) {
         },
       }),
     },
-    events,
-    state: { [CARET_FAMILY]: caretState },
+    events: { ...events, ...yjsEvents },
+    state: { [CARET_FAMILY]: caretState, [AWARENESS]: awarenessState },
     retention: { maxEvents: historyEvents },
     ...(options.access === undefined ? {} : { access: options.access }),
-    open: (room) => DocumentRoom.open(room, { maxLength }),
+    gauges: { yjs_bytes: () => yjs.bytes, yjs_folds: () => yjs.waiting },
+    open: (room) => DocumentRoom.open(room, { ot: { maxLength }, yjs }),
     onJoin: async (context) => ({ access: (await context.can("write")) ? "write" : "read" }),
   });
 }

@@ -205,7 +205,7 @@ export class SimulatedEditor {
   async connect(node = this.#node, fresh = !this.#hasStarted): Promise<void> {
     this.#node = node;
     this.#connection++;
-    const start = fresh ? await node.document.start() : null;
+    const start = fresh ? await node.document.ot.start() : null;
     if (start !== null) this.seq = start.seq;
     this.#hasStarted = true;
     this.status = "joined";

@@ -38,6 +38,11 @@ export async function loadDocument(room: OpenRoom): Promise<LoadedDocument> {
   return { state, seq, versionsUnkept: state.version - kept.version, keptSeq: kept.seq };
 }
 
+/** What a log amounts to that tells of no text. */
+export function noDocument(room: OpenRoom): LoadedDocument {
+  return { state: new DocumentState(0, Text.empty, []), seq: room.head, versionsUnkept: 0, keptSeq: 0 };
+}
+
 interface KeptDocument {
   readonly seq: number;
   readonly version: number;

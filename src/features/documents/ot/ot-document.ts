@@ -3,7 +3,7 @@ import { type Json, type JsonObject, YamabikoError } from "../../../protocol/ind
 import type { AppendedPlace, OpenRoom, RoomStart, StoredEvent } from "../../../session/namespace.ts";
 import { applyChanges, readChanges } from "./change-check.ts";
 import { type DocumentState, rebase } from "./document-state.ts";
-import { loadDocument } from "./loading.ts";
+import { loadDocument, noDocument } from "./loading.ts";
 import { StaleChange } from "./stale-change.ts";
 import { CHANGE_EVENT, changesFrom, readStored, storedChange } from "./stored-change.ts";
 
@@ -92,6 +92,11 @@ export class OtDocument {
   /** Reads the document: the newest snapshot and what came after it. Rejects with `unavailable` when the log cannot give it. */
   static async open(room: OpenRoom, options: OtDocumentOptions): Promise<OtDocument> {
     return new OtDocument(room, options, await loadDocument(room));
+  }
+
+  /** Stands where a document of another kind is: without a word in it, and nothing is read. */
+  static empty(room: OpenRoom, options: OtDocumentOptions): OtDocument {
+    return new OtDocument(room, options, noDocument(room));
   }
 
   /** The document as far as the log has it. */
