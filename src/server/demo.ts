@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { game, openField } from "../features/index.ts";
 import { type Clock, type Json, systemClock, type Timer, YamabikoError } from "../protocol/index.ts";
-import { defineNamespace, message, type Namespace, type RoomView } from "../session/namespace.ts";
+import {
+  defineNamespace,
+  type Lead,
+  message,
+  type Namespace,
+  type OpenRoom,
+  type RoomView,
+} from "../session/namespace.ts";
 import { arena } from "./arena.ts";
 import type { ServerRoom } from "./server-room.ts";
 
@@ -41,7 +48,7 @@ export interface Ticker {
 /**
  * A stock ticker for demonstrations: while somebody is in `demo:ticker`, it publishes `price {symbol, price, at}` there, at a
  * rate that anyone may set (`set_rate {perSecond}`, 0 to 60, 0 pauses; told as `rate_changed`). However many look, there is
- * one ticker. `at` is when it was published, ms since 1970 with fractions; `compare_clocks` is answered with the same clock.
+ * one ticker, on whichever node leads the room. `at` is when it was published, ms since 1970 with fractions; `compare_clocks` is answered with the same clock.
  */
 export function createTicker({ room, clock = systemClock }: TickerParts): Ticker {
   const prices = new Map<string, number>(SYMBOLS.map((symbol, index) => [symbol, 80 + 120 * index]));
@@ -54,6 +61,10 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
   let dueAt = 0;
   let inFlight = 0;
   let turn = 0;
+  /** The room while it is open here, and what this node has of its lead. */
+  let opened: OpenRoom | null = null;
+  let lead: Lead | null = null;
+  let letGo: (() => void) | null = null;
 
   const now = (): number => (clock === systemClock ? performance.timeOrigin + performance.now() : clock.now());
 
@@ -62,6 +73,16 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
     timer = null;
     isRunning = false;
     perSecond = DEFAULT_PER_SECOND;
+    letGo?.();
+    letGo = lead = null;
+  };
+
+  /** Wants the lead: of the nodes where somebody has joined, one publishes. */
+  const compete = (): void => {
+    letGo ??=
+      opened?.lead((mine) => {
+        lead = mine;
+      }) ?? null;
   };
 
   const plan = (): void => {
@@ -77,9 +98,12 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
   const step = async (): Promise<void> => {
     const { count } = await room().members();
     if (isClosed || !isRunning) return;
-    if (count === 0 && clock.monotonic() - joinedAt > GRACE_MS) return stop();
+    if (count === 0 && clock.monotonic() - joinedAt > GRACE_MS) {
+      opened?.state("rate").remove("perSecond");
+      return stop();
+    }
     if (perSecond > 0 && clock.monotonic() >= dueAt) {
-      publish();
+      if (opened === null || lead?.holds() === true) publish();
       dueAt += 1_000 / perSecond;
       if (clock.monotonic() - dueAt > MAX_BEHIND_MS) dueAt = clock.monotonic();
     }
@@ -110,16 +134,25 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
     if (isRunning || isClosed) return;
     isRunning = true;
     dueAt = clock.monotonic();
+    compete();
     plan();
-    await tellRate();
+    // Another node may run it already, at a rate of its own.
+    const rate = opened?.value("rate", "perSecond");
+    if (typeof rate === "number") follow(rate);
+    else await tellRate();
   };
 
   const changeRate = async (rate: number, view: RoomView): Promise<void> => {
-    if (!isRunning || view.members().count === 0) throw new YamabikoError("not_joined", "Nobody looks at the ticker.");
+    if (view.members().count === 0) throw new YamabikoError("not_joined", "Nobody looks at the ticker.");
+    follow(rate);
+    await tellRate();
+  };
+
+  /** The rate is another one, set here or on another node. */
+  const follow = (rate: number): void => {
     perSecond = rate;
     dueAt = clock.monotonic();
-    plan();
-    await tellRate();
+    if (isRunning) plan();
   };
 
   const namespace = defineNamespace({
@@ -140,6 +173,18 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
     state: { rate: { event: "rate_changed", change: (_key: string, value: Json) => ({ perSecond: value }) } },
     retention: { maxEvents: KEPT_EVENTS },
     access: ({ roomId }) => roomId === TICKER_ROOM,
+    open: (room) => {
+      opened = room;
+      return {
+        stateChanged({ family, value }) {
+          if (family === "rate" && typeof value === "number" && value !== perSecond) follow(value);
+        },
+        close() {
+          stop();
+          opened = null;
+        },
+      };
+    },
     onJoin: async () => {
       await start();
       return undefined;
