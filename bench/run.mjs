@@ -4,6 +4,7 @@ import { takeTurn } from "./lib/turn.mjs";
 import { runDeflate } from "./scenarios/deflate.mjs";
 import { runDocuments } from "./scenarios/documents.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
+import { runGame } from "./scenarios/game.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
 import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
 import { runIdle } from "./scenarios/idle.mjs";
@@ -24,6 +25,7 @@ const BENCHMARKS = {
   resume: { run: runResume, scenarios: ["F8"] },
   http: { run: runHttp, scenarios: ["F9-10", "F9-40"] },
   documents: { run: runDocuments, scenarios: [] },
+  game: { run: runGame, scenarios: ["F10"] },
   growth: { run: runGrowth, scenarios: [] },
   "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },

@@ -27,8 +27,9 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   resume         F8: 10,000 clients come back at once
   http           F9: 500 streams, 500 long polls
   documents      20 typists in one text of 100,000 characters
+  game           F10: a game of 100 players at 60 ticks a second
   growth         more readers, more rooms
-  F1a … F9       one scenario
+  F1a … F10      one scenario
   self-check     shows that wrong servers are refused; http-self-check, the same for F9
 
   --quick          one round of 1 s
