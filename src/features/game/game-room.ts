@@ -29,6 +29,16 @@ const COMMAND_MS = 2_000;
 /** Commands on their way to another node. */
 const MAX_COMMANDS = 1_000;
 
+/** What a leader left counts for this long, ms. */
+const INHERIT_MS = 15_000;
+
+/** What a leader leaves to whoever leads next. */
+interface Inheritance {
+  readonly players: readonly [id: string, entry: PlayerEntry][];
+  readonly things: readonly [key: string, value: Json][];
+  readonly at: number;
+}
+
 /** One input on its way to the node that leads. */
 type SentInput = [userId: string, source: string, seq: number | null, input: Json];
 
@@ -54,6 +64,7 @@ export class GameRoom implements RoomFeature {
   #fence = 0;
   #leader: string | null = null;
   #followedAt = 0;
+  #inheritance: Inheritance | null = null;
   #letGo: (() => void) | null = null;
   #gathered: SentInput[] = [];
   #gatherTimer: Timer | null = null;
@@ -168,6 +179,7 @@ export class GameRoom implements RoomFeature {
   heard(name: string, data: Json | Uint8Array, from: string): void {
     if (name === "tick") this.#follow(data as Uint8Array, from);
     else if (name === "watch") this.#presence.heard(from, (data as unknown as { users: Newcomer[] }).users);
+    else if (name === "inherit") this.#inherit(data as unknown as Pick<Inheritance, "players" | "things">);
     else if (name === "inputs") this.#takeInputs(data as unknown as SentInput[]);
     else if (name === "command") this.#runCommand(data as unknown as SentCommand, from);
     else if (name === "answer") this.#answered(data as unknown as { id: number; error: JsonObject | null });
@@ -201,8 +213,12 @@ export class GameRoom implements RoomFeature {
     const known = this.#followed.newest;
     const since = this.#room.clock.monotonic() - this.#followedAt;
     const tick = known === null ? 0 : known.tick + 1 + Math.max(0, Math.round((since * this.#game.tick) / 1_000));
-    const entries = new Map(this.#entries);
-    simulation.takeOver(known, tick, entries, new Map(this.#things));
+    const left = this.#inheritance;
+    const isFresh = left !== null && this.#room.clock.monotonic() - left.at < INHERIT_MS;
+    const entries = new Map([...(isFresh ? left.players : []), ...this.#entries]);
+    const things = new Map([...(isFresh ? left.things : []), ...this.#things]);
+    this.#inheritance = null;
+    simulation.takeOver(known, tick, entries, things);
     this.#fence = Math.max(this.#fence, fence);
     this.#leader = this.#room.nodeId;
     this.#simulation = simulation;
@@ -212,7 +228,7 @@ export class GameRoom implements RoomFeature {
       this.#tellState(PLAYERS, id, entry);
       if (entry.bot !== true) this.#presence.await(id);
     }
-    for (const [key, value] of Array.from(this.#things)) this.#tellState(THINGS, key, value);
+    for (const [key, value] of things) this.#tellState(THINGS, key, value);
     signal.addEventListener("abort", () => this.#abdicate(simulation));
     this.#callRoll(simulation);
     this.#loop.start();
@@ -225,6 +241,9 @@ export class GameRoom implements RoomFeature {
     this.#simulation = null;
     this.#lead = null;
     this.#leader = null;
+    // What a node has set may end with it, before another one leads.
+    const players = Array.from(this.#entries);
+    if (players.length > 0) this.#room.tell("inherit", { players, things: Array.from(this.#things) });
     // What is known of the world is the best there is until somebody else tells.
     const newest = simulation.ring.newest;
     this.#followed.clear();
@@ -352,6 +371,10 @@ export class GameRoom implements RoomFeature {
     this.#followedAt = this.#room.clock.monotonic();
     if (isNew) this.#watch();
     this.#ticks.publish(head.tick);
+  }
+
+  #inherit({ players, things }: Pick<Inheritance, "players" | "things">): void {
+    this.#inheritance = { players, things, at: this.#room.clock.monotonic() };
   }
 
   #sendInputs(): void {
