@@ -27,10 +27,14 @@ export class SnapshotEncoder {
   /** By field: how often a change takes so many bits. */
   readonly #lengths = new Uint32Array(18);
   readonly #widths: number[];
+  /** By slot: whether a player changed, and by field, how. */
+  #changed = new Uint8Array(0);
+  readonly #changes: Int32Array[];
 
   constructor(layout: Layout) {
     this.#layout = layout;
     this.#widths = layout.player.map(() => 0);
+    this.#changes = layout.player.map(() => new Int32Array(0));
   }
 
   /** @param head bytes to stand before. */
@@ -84,16 +88,14 @@ export class SnapshotEncoder {
   #writeChange(now: Snapshot, base: Snapshot, slot: number): void {
     const writer = this.#writer;
     const fields = this.#layout.player;
-    if (!isChanged(now, base, slot)) writer.write(0, 1);
+    if (this.#changed[slot] === 0) writer.write(0, 1);
     else {
       writer.write(1, 1);
       for (let index = 0; index < fields.length; index++) {
-        const { bits } = fields[index]!.field;
-        const value = now.columns[index]![slot]!;
-        const change = zigzag(value - base.columns[index]![slot]!, bits);
+        const change = this.#changes[index]![slot]!;
         const width = this.#widths[index]!;
-        if (change < 2 ** width) writer.write(change << 1, width + 1);
-        else writer.write((value << 1) | 1, bits + 1);
+        if (change < 1 << width) writer.write(change << 1, width + 1);
+        else writer.write((now.columns[index]![slot]! << 1) | 1, fields[index]!.field.bits + 1);
       }
     }
     const ack = now.acks[slot]!;
@@ -103,25 +105,56 @@ export class SnapshotEncoder {
     else writer.write((ack << 2) | 0b11, ACK_BITS + 2);
   }
 
-  /** By field: the width that makes the frame the shortest. */
+  /** By field: how each player changed, and the width that makes the frame the shortest. */
   #chooseWidths(now: Snapshot, base: Base, mask: SlotMask): void {
     const fields = this.#layout.player;
-    const lengths = this.#lengths;
     const slots = Math.min(now.slots, base.snapshot.slots);
+    if (this.#changed.length < slots) this.#grow(now.capacity);
+    const changed = this.#changed;
+    changed.fill(0, 0, slots);
     for (let index = 0; index < fields.length; index++) {
       const { bits } = fields[index]!.field;
       const values = now.columns[index]!;
       const before = base.snapshot.columns[index]!;
-      lengths.fill(0);
-      let count = 0;
+      const changes = this.#changes[index]!;
       for (let slot = 0; slot < slots; slot++) {
-        if (mask[slot] !== 1 || base.mask[slot] !== 1 || !isChanged(now, base.snapshot, slot)) continue;
-        lengths[32 - Math.clz32(zigzag(values[slot]! - before[slot]!, bits))]!++;
-        count++;
+        if (mask[slot] !== 1 || base.mask[slot] !== 1) continue;
+        const change = zigzag(values[slot]! - before[slot]!, bits);
+        changes[slot] = change;
+        if (change !== 0) changed[slot] = 1;
       }
-      this.#widths[index] = cheapestWidth(lengths, count, bits);
+    }
+    for (let index = 0; index < fields.length; index++) {
+      this.#widths[index] = this.#cheapestWidth(this.#changes[index]!, slots, fields[index]!.field.bits);
       this.#writer.write(this.#widths[index]!, WIDTH_BITS);
     }
+  }
+
+  #cheapestWidth(changes: Int32Array, slots: number, bits: number): number {
+    const lengths = this.#lengths;
+    lengths.fill(0);
+    let count = 0;
+    for (let slot = 0; slot < slots; slot++) {
+      if (this.#changed[slot] === 0) continue;
+      lengths[32 - Math.clz32(changes[slot]!)]!++;
+      count++;
+    }
+    let best = 0;
+    let bestCost = Number.POSITIVE_INFINITY;
+    let fitting = 0;
+    for (let width = 0; width < bits && width < 1 << WIDTH_BITS; width++) {
+      fitting += lengths[width]!;
+      const cost = fitting * width + (count - fitting) * bits;
+      if (cost >= bestCost) continue;
+      bestCost = cost;
+      best = width;
+    }
+    return best;
+  }
+
+  #grow(slots: number): void {
+    this.#changed = new Uint8Array(slots);
+    for (let index = 0; index < this.#changes.length; index++) this.#changes[index] = new Int32Array(slots);
   }
 }
 
@@ -186,14 +219,6 @@ function readWhole(reader: BitReader, fields: readonly NamedField[], into: Snaps
   into.acks[slot] = reader.read(ACK_BITS);
 }
 
-function isChanged(now: Snapshot, base: Snapshot, slot: number): boolean {
-  const { columns } = now;
-  for (let index = 0; index < columns.length; index++) {
-    if (columns[index]![slot] !== base.columns[index]![slot]) return true;
-  }
-  return false;
-}
-
 function isEqual(one: SlotMask, other: SlotMask, slots: number): boolean {
   for (let slot = 0; slot < slots; slot++) if (one[slot] !== other[slot]) return false;
   return true;
@@ -201,29 +226,13 @@ function isEqual(one: SlotMask, other: SlotMask, slots: number): boolean {
 
 /** A difference as the shorter way around, small ones first: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4 … */
 function zigzag(difference: number, bits: number): number {
-  const half = 2 ** (bits - 1);
-  const mask = 2 ** bits - 1;
+  const half = 1 << (bits - 1);
+  const mask = (1 << bits) - 1;
   const around = ((difference + half) & mask) - half;
   return around < 0 ? -2 * around - 1 : 2 * around;
 }
 
 function unzigzag(change: number, before: number, bits: number): number {
   const difference = (change & 1) === 1 ? -((change + 1) >>> 1) : change >>> 1;
-  return (before + difference) & (2 ** bits - 1);
-}
-
-/** @param lengths how many of `count` changes take so many bits. */
-function cheapestWidth(lengths: Uint32Array, count: number, bits: number): number {
-  let best = 0;
-  let bestCost = Number.POSITIVE_INFINITY;
-  let fitting = 0;
-  for (let width = 0; width < bits && width < 2 ** WIDTH_BITS; width++) {
-    fitting += lengths[width]!;
-    const cost = fitting * width + (count - fitting) * bits;
-    if (cost < bestCost) {
-      bestCost = cost;
-      best = width;
-    }
-  }
-  return best;
+  return (before + difference) & ((1 << bits) - 1);
 }
