@@ -40,7 +40,7 @@ export async function runGame(options) {
     say(`100 players: ${world.title}`);
     worlds.push({ ...world, ...(await play(world, { dist, seconds, options })) });
   }
-  const text = report({ encodings, worlds, seconds });
+  const text = report({ encodings, worlds, seconds, isUrgent: options.isUrgent });
   const out = options.out ?? fileURLToPath(new URL("../results", import.meta.url));
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, "game.md"), text);
@@ -103,14 +103,14 @@ function wait(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function report({ encodings, worlds, seconds }) {
+function report({ encodings, worlds, seconds, isUrgent }) {
   const goal = (value, most) => `${value.toFixed(2)}${most === null ? "" : value <= most ? " ✓" : ` (goal ${most})`}`;
   const whole = encodings.find(({ name }) => name === "Yamabiko, whole").all.bytes / PLAYERS;
   const lines = [
     "# A game of 100 players",
     "",
     `${describeMachine()}. Players at 60 ticks a second in a world of 2,000 × 2,000, positions in eighths, angles in 256 steps; the number of each player's last input is in every frame of ours. ` +
-      `Load of the machine while measuring, in all: ${worlds.map(({ load }) => load.toFixed(1)).join(", ")}.`,
+      `${isUrgent ? "The processes measured went before all others. " : ""}Load of the machine while measuring, in all: ${worlds.map(({ load }) => load.toFixed(1)).join(", ")}.`,
     "",
     "## One tick, encoded",
     "",
