@@ -25,6 +25,7 @@ describe("README.md", () => {
             paths: {
               yamabiko: ["../../src/index.ts"],
               "yamabiko/client": ["../../src/client/index.ts"],
+              "yamabiko/client/*": ["../../src/client/*/index.ts", "../../src/client/*.ts"],
             },
           },
           include: ["*.ts"],
@@ -39,5 +40,5 @@ describe("README.md", () => {
     } finally {
       await rm(directory, { recursive: true });
     }
-  });
+  }, 120_000);
 });
