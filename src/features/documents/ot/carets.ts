@@ -4,7 +4,7 @@ import type { OpenRoom, StateChange, StateDefinition, StateView } from "../../..
 import { type Caret, colourOf, movePosition, placeIn } from "./caret.ts";
 import { type DocumentState, MAX_LAG } from "./document-state.ts";
 
-/** The state family of carets; a key is `<userId>` or `<userId>/<caretId>`. */
+/** The state family of carets; a key is `<userId>` or `<userId>/<caretId>`, with `%` and `/` of the userId as in URLs. */
 export const CARET_FAMILY = "caret";
 /** A caret that its user does not move or renew is gone after so long, ms. */
 const LEASE_MS = 30_000;
@@ -111,7 +111,8 @@ export class Carets {
   }
 
   #makeRoom(userId: string): void {
-    const own = Array.from(this.#carets.keys()).filter((key) => key === userId || key.startsWith(`${userId}/`));
+    const user = userPart(userId);
+    const own = Array.from(this.#carets.keys()).filter((key) => key === user || key.startsWith(`${user}/`));
     const family = this.#room.state(CARET_FAMILY);
     for (const key of own.slice(0, Math.max(0, own.length - CARETS_PER_USER + 1))) family.remove(key);
   }
@@ -154,7 +155,13 @@ export class Carets {
 }
 
 function keyOf(userId: string, caretId: string | undefined): string {
-  return caretId === undefined ? userId : `${userId}/${caretId}`;
+  const user = userPart(userId);
+  return caretId === undefined ? user : `${user}/${caretId}`;
+}
+
+/** A user's part of a key. No two users have the same keys, whatever they are called. */
+function userPart(userId: string): string {
+  return userId.replace(/[%/]/g, encodeURIComponent);
 }
 
 /** Whether a state's value is a caret, for whoever reads `joined_room.state`. */

@@ -2,6 +2,7 @@ import type { ChangeSet, Text } from "@codemirror/state";
 import { readChange } from "../../../protocol/change.ts";
 import { type Json, YamabikoError } from "../../../protocol/index.ts";
 import { isInsidePair } from "./position.ts";
+import { applyChange } from "./replacing.ts";
 
 /** How much one part of a change may insert, UTF-16 units. */
 export const MAX_INSERT = 64 * 1024;
@@ -44,7 +45,7 @@ export function applyChanges(text: Text, changes: readonly ChangeSet[], limit: n
     if (change.newLength > limit && change.newLength > change.length) {
       throw new YamabikoError("payload_too_large", `A document has at most ${limit} characters.`);
     }
-    next = change.apply(next);
+    next = applyChange(next, change);
   }
   return next;
 }

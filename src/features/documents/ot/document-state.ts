@@ -1,4 +1,5 @@
 import { type ChangeDesc, type ChangeSet, Text } from "@codemirror/state";
+import { applyChange } from "./replacing.ts";
 
 /** How many versions a change may be behind; older ones are refused, and their author catches up. */
 export const MAX_LAG = 200;
@@ -39,11 +40,30 @@ export class DocumentState {
     let next = text;
     if (next === undefined) {
       next = this.text;
-      for (const change of changes) next = change.apply(next);
+      for (const change of changes) next = applyChange(next, change);
     }
     const recent = this.#recent.length + changes.length < MAX_LAG * 2 ? this.#recent : this.#recent.slice(-MAX_LAG);
     return new DocumentState(this.version + changes.length, next, recent.concat(changes));
   }
+}
+
+/** How many parts {@link rebase} has to look at, at least: what it costs. */
+export function rebaseParts(changes: readonly ChangeSet[], over: readonly ChangeSet[]): number {
+  const count = (all: readonly ChangeSet[]): number => all.reduce((sum, change) => sum + partsOf(change), 0);
+  return over.length === 0 ? 0 : count(changes) * over.length + count(over) * changes.length;
+}
+
+/** Counted once: the same changes are rebased over again and again. */
+const parts = new WeakMap<ChangeSet, number>();
+
+function partsOf(change: ChangeSet): number {
+  let count = parts.get(change);
+  if (count === undefined) {
+    count = 1;
+    change.iterChangedRanges(() => count!++, true);
+    parts.set(change, count);
+  }
+  return count;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { ChangeSet } from "@codemirror/state";
 import { type Json, type JsonObject, YamabikoError } from "../../../protocol/index.ts";
 import type { AppendedPlace, OpenRoom, RoomStart, StoredEvent } from "../../../session/namespace.ts";
 import { applyChanges, readChanges } from "./change-check.ts";
-import { type DocumentState, rebase } from "./document-state.ts";
+import { type DocumentState, rebase, rebaseParts } from "./document-state.ts";
 import { loadDocument, noDocument } from "./loading.ts";
 import { StaleChange } from "./stale-change.ts";
 import { CHANGE_EVENT, changesFrom, readStored, storedChange } from "./stored-change.ts";
@@ -12,6 +12,8 @@ const SNAPSHOT_VERSIONS = 200;
 const SNAPSHOT_CHARACTERS = 64 * 1024;
 /** How many steps rebasing one message may take: its changes times the versions they are behind. */
 const MAX_REBASES = 1_000;
+/** How many parts of changes rebasing one message may look at: about 0.1 s. */
+const MAX_REBASED_PARTS = 500_000;
 /** How often a change is rebased and appended anew when other nodes were faster. */
 const ATTEMPTS = 50;
 
@@ -235,7 +237,9 @@ export class OtDocument {
     const over = tip.since(version);
     if (over === null || over.length * request.changes.length > MAX_REBASES) throw new StaleChange(tip.version);
     const length = over[0]?.length ?? tip.text.length;
-    const changes = rebase(readChanges(request.changes, length), over);
+    const made = readChanges(request.changes, length);
+    if (rebaseParts(made, over) > MAX_REBASED_PARTS) throw new StaleChange(tip.version);
+    const changes = rebase(made, over);
     const text = applyChanges(tip.text, changes, this.#options.maxLength);
     const payload = storedChange({ userId, clientId }, tip.version, changes, tip.text);
     const state = tip.after(changes, text);

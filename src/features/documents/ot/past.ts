@@ -2,6 +2,7 @@ import { type ChangeSet, Text } from "@codemirror/state";
 import { YamabikoError } from "../../../protocol/index.ts";
 import type { OpenRoom, StoredEvent } from "../../../session/namespace.ts";
 import type { OtDocument } from "./ot-document.ts";
+import { type Replacement, replaceAll } from "./replacing.ts";
 import { changesInto, readStored } from "./stored-change.ts";
 
 /** How many events one read of the log asks for on the way back. */
@@ -128,13 +129,13 @@ function textsBefore({ version, text }: Point, event: StoredEvent): Text[] {
 
 /** The text before a change. Takes what it removed off the end of `removed`. */
 function undo(change: ChangeSet, after: Text, removed: string[]): Text {
-  const ranges: { fromB: number; toB: number; size: number }[] = [];
-  change.iterChanges((fromA, toA, fromB, toB) => ranges.push({ fromB, toB, size: toA - fromA }), true);
-  let text = after;
-  for (const { fromB, toB, size } of ranges.toReversed()) {
-    text = text.replace(fromB, toB, Text.of((size > 0 ? (removed.pop() ?? "") : "").split("\n")));
+  const ranges: { from: number; to: number; size: number }[] = [];
+  change.iterChanges((fromA, toA, from, to) => ranges.push({ from, to, size: toA - fromA }), true);
+  const replacements: Replacement[] = [];
+  for (const { from, to, size } of ranges.toReversed()) {
+    replacements.push({ from, to, insert: Text.of((size > 0 ? (removed.pop() ?? "") : "").split("\n")) });
   }
-  return text;
+  return replaceAll(after, replacements.reverse());
 }
 
 function entryOf(event: StoredEvent): HistoryEntry | null {

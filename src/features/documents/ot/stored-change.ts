@@ -3,6 +3,7 @@ import { type ChangeJson, readChange } from "../../../protocol/change.ts";
 import type { JsonObject } from "../../../protocol/index.ts";
 import type { StoredEvent } from "../../../session/namespace.ts";
 import type { DocumentState } from "./document-state.ts";
+import { applyChange } from "./replacing.ts";
 
 /** The event of accepted changes. */
 export const CHANGE_EVENT = "remote_change";
@@ -33,7 +34,7 @@ export function storedChange(
     change.iterChanges((from, to) => {
       if (to > from) removed.push(before.sliceString(from, to, "\n"));
     }, true);
-    if (index < changes.length - 1) before = change.apply(before);
+    if (index < changes.length - 1) before = applyChange(before, change);
   }
   const stored: JsonObject = { ...by, version, changes: changes.map((change) => change.toJSON()) };
   if (removed.length > 0) stored.removed = removed;
