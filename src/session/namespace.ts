@@ -224,6 +224,8 @@ export interface TickSource {
   readonly maxBase: number;
   /** What this reader wants; of bytes it gets text all the same where its connection knows nothing else. */
   wants(reader: ReaderContext): "bytes" | "text" | "nothing";
+  /** Whether there is no newest tick now. Default: false, once there was one. */
+  readonly isEmpty?: boolean;
   /** The newest tick for everybody who has `base`, as bytes; null: whole, for somebody who has nothing. */
   bytes(base: number | null): Uint8Array;
   /** As `bytes`, for one alone, where not everybody is told the same. */

@@ -83,3 +83,17 @@ it("DOC-8 positions beyond the text, and of a version from long ago, are brought
   state.now = state.now.after([change]);
   expect(carets.places().u).toMatchObject({ anchor: 1, head: 1, version: 1 });
 });
+
+it("DOC-8 nobody has another user's carets, whatever they are called", () => {
+  const { family, carets } = createCarets();
+  const place = { anchor: 1, head: 1 };
+  carets.set({ id: "a/b", name: "Owner" }, undefined, place, family);
+  carets.set({ id: "a/b", name: "Owner" }, "tab", place, family);
+  carets.set({ id: "a%2Fb", name: "Other" }, undefined, place, family);
+  carets.set({ id: "a", name: "Stranger" }, "b", place, family);
+  carets.remove("a", "b", family);
+  for (let index = 0; index < 30; index++) carets.set({ id: "a", name: "Stranger" }, `c${index}`, place, family);
+  const owners = Object.values(carets.places()).map((caret) => (caret as { userId: string }).userId);
+  expect(owners.filter((userId) => userId !== "a")).toEqual(["a/b", "a/b", "a%2Fb"]);
+  expect(owners.filter((userId) => userId === "a")).toHaveLength(20);
+});

@@ -9,7 +9,7 @@ function insertEverywhere(length: number): ChangeSet {
   return ChangeSet.of(specs, length);
 }
 
-it("DOC-3 a change that would take very long to rebase is refused as stale, and taken when it was made anew", async () => {
+it("DOC-5 a change that would take very long to rebase is refused as stale, and taken when it was made anew", async () => {
   const world = createDocumentWorld();
   const { submit, document } = await world.start();
   const json = (change: ChangeSet) => change.toJSON() as Json;

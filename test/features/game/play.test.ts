@@ -130,6 +130,18 @@ describe("a game", () => {
     expect(ann.game.stats.rttMs).not.toBeNull();
   });
 
+  it("runs no more games at once than it may, however many are joined at once", async () => {
+    const small = await startServer({ namespaces: [game(meadow, { maxRunning: 2 })] });
+    closing.push(() => void small.close());
+    const client = await RawClient.open(small, "ann");
+    closing.push(() => client.close());
+    for (let index = 0; index < 6; index++) client.send("join_room", { roomId: `game:g${index}` }, `j${index}`);
+    const answers = () => client.received.filter(({ type }) => type === "ack");
+    await until(() => answers().length === 6);
+    const refused = answers().flatMap(({ payload }) => (payload as { error?: { code: string } }).error?.code ?? []);
+    expect(refused).toEqual(["unavailable", "unavailable", "unavailable", "unavailable"]);
+  });
+
   it("GAME-9 tells those who read JSON what the origin's clients expect, and takes what they send", async () => {
     const client = await RawClient.open(server, "ann");
     closing.push(() => client.close());
