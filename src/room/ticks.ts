@@ -18,6 +18,8 @@ export interface TickSource<Reader> {
   readonly maxBase: number;
   /** What this reader wants; of bytes it gets text all the same where its connection knows nothing else. */
   wants(reader: Reader): "bytes" | "text" | "nothing";
+  /** Whether there is no newest tick now. Default: false, once there was one. */
+  readonly isEmpty?: boolean;
   /** The newest tick for everybody who has `base`, as bytes; null: whole, for somebody who has nothing. */
   bytes(base: number | null): Uint8Array;
   /** As `bytes`, for one alone, where not everybody is told the same. */
@@ -87,7 +89,8 @@ export class Ticks<Reader extends { readonly connectionId: string }> {
     this.#receivers.set(sink, receiver);
     this.#byConnection.set(reader.connectionId, receiver);
     // It will not be there when the next one comes.
-    if (this.#tick !== null && sink.waitsMs === 0) this.#giveText(receiver, this.#tick);
+    if (this.#tick !== null && sink.waitsMs === 0 && this.#source.isEmpty !== true)
+      this.#giveText(receiver, this.#tick);
   }
 
   drop(sink: Sink): void {

@@ -53,6 +53,11 @@ export class Frames implements TickSource {
     this.textFor = (reader) => this.#text(this.#maskFor(reader));
   }
 
+  /** Before the first step of a world, and when it is over. */
+  get isEmpty(): boolean {
+    return this.#parts.ring().newest === null;
+  }
+
   wants({ options }: ReaderContext): "bytes" | "text" {
     return options.format === "binary" ? "bytes" : "text";
   }

@@ -119,8 +119,16 @@ export class GameRoom implements RoomFeature {
     return (this.#simulation?.ring ?? this.#followed).newest;
   }
 
+  /** Somebody is here, or is about to be: the world goes on from now on, until nobody has been here for a while. */
+  use(): void {
+    this.#usedAt = this.#room.clock.monotonic();
+    if (this.#letGo !== null || this.#isClosed) return;
+    this.#letGo = this.#room.lead((lead) => this.#reign(lead));
+    this.#planWatch();
+  }
+
   reading({ user, options }: ReaderContext): void {
-    this.#use();
+    this.use();
     // Who reads without being known again is nobody's player.
     if (!options.spectate && this.#room.isMember(user.id)) {
       this.#presence.arrived({ id: user.id, name: user.name });
@@ -193,14 +201,6 @@ export class GameRoom implements RoomFeature {
   }
 
   // ---- who leads
-
-  /** Somebody is here: the world must go on. */
-  #use(): void {
-    this.#usedAt = this.#room.clock.monotonic();
-    if (this.#letGo !== null || this.#isClosed) return;
-    this.#letGo = this.#room.lead((lead) => this.#reign(lead));
-    this.#planWatch();
-  }
 
   #reign(lead: Lead): void {
     const { fence, signal } = lead;

@@ -64,6 +64,8 @@ export function game(games: Games = openField, { name = "game", maxRunning = 100
       if (!room.isRunning && running.size >= maxRunning) {
         throw new YamabikoError("unavailable", "As many games go on here as may.", { retryAfterMs: 5_000 });
       }
+      // Before anything waits: whoever joins another game meanwhile is counted with this one.
+      room.use();
       running.add(room);
       return { playerId: user.id, spectate: Boolean(options.spectate), ticksPerSecond: played.tick, signature };
     },

@@ -57,6 +57,14 @@ function place(simulation: Simulation, id: string): { x: number; y: number } {
 }
 
 describe("a world", () => {
+  it("knows no command that the game did not define, whatever objects are born with", () => {
+    const { simulation } = begin();
+    for (const type of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+      const run = () => simulation.command(type, {}, { id: "a", name: "A" });
+      expect(run, type).toThrow(expect.objectContaining({ code: "unknown_type" }));
+    }
+  });
+
   it("GAME-6 moves nobody further than its rules, whatever is said, and nobody but who said it", () => {
     const hostile = fc.oneof(
       fc.anything(),

@@ -101,7 +101,8 @@ export class Simulation {
 
   /** Something that is not a matter of every tick. @throws {YamabikoError} what the game answers. */
   command(type: string, payload: JsonObject, from: Newcomer): void {
-    const command = this.#game.commands?.[type];
+    const { commands } = this.#game;
+    const command = commands !== undefined && Object.hasOwn(commands, type) ? commands[type] : undefined;
     if (command === undefined) throw new YamabikoError("unknown_type", `This game knows no "${type}".`);
     command.run(this.model.world, payload, from, this.#host);
   }
