@@ -8,8 +8,8 @@ export class Coverage {
 
   /** Takes in what an update brings. */
   add({ inserts, deletes }: UpdateContents): void {
-    for (const range of inserts) spansOf(this.#inserts, range.client).add(range);
-    for (const range of deletes) spansOf(this.#deletes, range.client).add(range);
+    addByClient(this.#inserts, inserts);
+    addByClient(this.#deletes, deletes);
   }
 
   /** Whether an update would bring nothing that is not there already. */
@@ -42,6 +42,23 @@ export class Coverage {
   }
 }
 
+/** With more ranges of one client than this all its spans are gone through once; each alone would move those after it. */
+const FEW = 8;
+
+function addByClient(all: Map<number, Spans>, ranges: readonly ClockRange[]): void {
+  const byClient = new Map<number, ClockRange[]>();
+  for (const range of ranges) {
+    const own = byClient.get(range.client);
+    if (own === undefined) byClient.set(range.client, [range]);
+    else own.push(range);
+  }
+  for (const [client, own] of byClient) {
+    const spans = spansOf(all, client);
+    if (own.length > FEW) spans.merge(own);
+    else for (const range of own) spans.add(range);
+  }
+}
+
 function spansOf(all: Map<number, Spans>, client: number): Spans {
   let spans = all.get(client);
   if (spans === undefined) {
@@ -53,8 +70,8 @@ function spansOf(all: Map<number, Spans>, client: number): Spans {
 
 /** A set of whole numbers, as spans that neither touch nor overlap, in rising order. */
 class Spans {
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
+  #starts: number[] = [];
+  #ends: number[] = [];
 
   get count(): number {
     return this.#starts.length;
@@ -88,6 +105,30 @@ class Spans {
     }
     this.#starts.splice(from, to - from, start);
     this.#ends.splice(from, to - from, end);
+  }
+
+  /** As `add` of each, in time that grows with their number and that of the spans, and not with both multiplied. */
+  merge(ranges: readonly ClockRange[]): void {
+    const added = ranges.toSorted((a, b) => a.clock - b.clock);
+    const [ownStarts, ownEnds] = [this.#starts, this.#ends];
+    const starts: number[] = [];
+    const ends: number[] = [];
+    const put = (start: number, end: number): void => {
+      const last = ends.length - 1;
+      if (last >= 0 && start <= ends[last]!) ends[last] = Math.max(ends[last]!, end);
+      else {
+        starts.push(start);
+        ends.push(end);
+      }
+    };
+    let own = 0;
+    for (const { clock, length } of added) {
+      for (; own < ownStarts.length && ownStarts[own]! <= clock; own++) put(ownStarts[own]!, ownEnds[own]!);
+      put(clock, clock + length);
+    }
+    for (; own < ownStarts.length; own++) put(ownStarts[own]!, ownEnds[own]!);
+    this.#starts = starts;
+    this.#ends = ends;
   }
 
   /** The index of the first span that ends after `clock`; `count` when there is none. */
