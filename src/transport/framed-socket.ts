@@ -129,7 +129,9 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
 
   handleEnd(): void {
     this.#out.end();
-    this.#socket.end();
+    this.#hangUp();
+    // What the other side does not take keeps the socket; no heartbeat would find out, because nothing more can be asked.
+    if (!this.#isClosing) this.#destroyIn(HANG_UP_MS);
   }
 
   handleClose(): void {
@@ -233,6 +235,12 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
     this.#applyPause();
     this.#out.deliver(closeFrame(code, reason));
     this.#out.end();
+    this.#destroyIn(waitMs);
+  }
+
+  /** Ends the socket, unless it is gone by then. */
+  #destroyIn(waitMs: number): void {
+    this.#hangUpTimer?.cancel();
     this.#hangUpTimer = this.#parts.clock.setTimer(() => this.#socket.destroy(), waitMs);
   }
 
