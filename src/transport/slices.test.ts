@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Slices } from "./slices.ts";
 
@@ -64,5 +66,27 @@ describe("work in slices", () => {
     await turn();
     expect(done).toEqual([1]);
     expect(slices.mayStart()).toBe(true);
+  });
+
+  it("keeps nothing of what was done, though something waits at all times", async () => {
+    setFlagsFromString("--expose-gc");
+    const gc = runInNewContext("gc") as () => void;
+    /** Work that fills a turn, and holds an object. */
+    const later = (): WeakRef<object> => {
+      const held = { costMs: 5 };
+      slices.later(() => {
+        now += held.costMs;
+      });
+      return new WeakRef(held);
+    };
+    const first = later();
+    for (let n = 0; n < 8; n++) later();
+    for (let n = 0; n < 20; n++) {
+      later();
+      await turn();
+      expect(slices.waiting).toBeGreaterThan(0);
+    }
+    gc();
+    expect(first.deref()).toBeUndefined();
   });
 });

@@ -70,8 +70,14 @@ export class Slices {
     while (this.waiting > 0 && this.#hasTime()) this.#waiting[this.#next++]!();
     // What comes in this turn has what is left of its time.
     this.#schedule();
-    if (this.waiting > 0) return;
-    this.#waiting = [];
-    this.#next = 0;
+    this.#letGo();
   };
+
+  /** Lets go of what was done, also where something waits at all times. */
+  #letGo(): void {
+    // Half of it at least, so that what is moved is no more than what was done.
+    if (this.#next < this.waiting) return;
+    this.#waiting = this.#waiting.slice(this.#next);
+    this.#next = 0;
+  }
 }
