@@ -150,6 +150,23 @@ describe("leading a room", () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it("is not taken from an answer that is older than its being given back", async () => {
+    const { clock, log, a, b } = world();
+    b.letGo();
+    await clock.advance(600);
+    a.delayMs = 400;
+    // It has asked again, and has no answer yet.
+    await clock.advance(300);
+    const next: Lead[] = [];
+    a.leading.lead((lead) => next.push(lead));
+    a.letGo();
+    expect(await log.lease(ROOM, "c", 2_000)).toMatchObject({ holder: "c" });
+    await clock.advance(1_900);
+    expect(next).toHaveLength(0);
+    await clock.advance(1_500);
+    expect(next.map((lead) => lead.holds())).toEqual([true]);
+  });
+
   it("is never for two at once, however slow the log, whoever sleeps", async () => {
     const step = fc.record({
       who: fc.nat(2),

@@ -86,6 +86,8 @@ export class Leading {
   #endTimer: Timer | null = null;
   #isAsking = false;
   #isClosed = false;
+  /** The fence that was given back last: whatever the log still says of it is old. */
+  #givenFence: number | null = null;
 
   /** @param owner unlike any other that may lead the room, here or on another node. */
   constructor(parts: LeadingParts, owner: string) {
@@ -142,7 +144,7 @@ export class Leading {
       return Math.min(expiresInMs, LEASE_MS) + AFTER_MS;
     }
     const run = this.#waiting[0];
-    if (run === undefined) {
+    if (run === undefined || fence === this.#givenFence) {
       this.#endLease(fence);
       return RETRY_MS;
     }
@@ -197,6 +199,7 @@ export class Leading {
 
   #endLease(fence: number): void {
     const { log, roomId } = this.#parts;
+    this.#givenFence = fence;
     // When it cannot be given back, it ends by itself.
     log.endLease(roomId, this.#owner, fence).catch(() => {});
   }
