@@ -57,7 +57,7 @@ export type RoomNotice =
       /** Whether what it still reads with is ending too. */
       readonly isDeparting: boolean;
     }
-  /** The room is no longer open there. */
+  /** The room is no longer open there, in this life of it or any before. */
   | { readonly kind: "closed"; readonly from: string; readonly roomId: string; readonly life: number };
 
 /** What has changed of what one node owns of a room's state. */
@@ -97,7 +97,7 @@ export type NodeNotice =
   | { readonly kind: "opened"; readonly from: string; readonly rooms: readonly RoomVersion[] }
   /** The answer to `opened`: these are not open. */
   | { readonly kind: "absent"; readonly from: string; readonly rooms: readonly string[] }
-  /** How far what it owns has come, so that what was lost is noticed. */
+  /** How far what it owns has come, so that what was lost is noticed; also of nothing, when it knows what the other owned. Where the room is not open the answer is `closed`. */
   | { readonly kind: "digest"; readonly from: string; readonly rooms: readonly RoomVersion[] }
   /** What changed after these versions has not come. */
   | { readonly kind: "wanted"; readonly from: string; readonly rooms: readonly RoomVersion[] };

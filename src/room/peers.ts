@@ -60,6 +60,8 @@ export class Peers {
   /** When something was wanted last, by node and room. */
   readonly #wantedAt = new Map<string, number>();
   readonly #stops: (() => void)[];
+  /** That of the room opened last: whatever is opened later has a higher one. */
+  #newestLife = 0;
   #isScheduled = false;
   #saidAliveAt: number;
   #comparedAt: number;
@@ -91,8 +93,9 @@ export class Peers {
 
   /** A room was opened here. Resolves when what the others own of it is known, or has not come for a while. */
   async open(shared: SharedState): Promise<void> {
-    const { roomId } = shared;
+    const { roomId, life } = shared;
     this.#rooms.set(roomId, shared);
+    this.#newestLife = life;
     if (this.#heardAt.size === 0) return;
     const asked = Array.from(this.#heardAt.keys());
     this.#unanswered.set(roomId, new Set(asked));
@@ -195,9 +198,12 @@ export class Peers {
         this.#isThere(from);
         for (const roomId of notice.rooms) this.#answered(from, roomId);
         return;
+      case "closed":
+        this.hearClosed(notice);
+        return;
       case "digest":
         this.#isThere(from);
-        for (const [roomId, life, version] of notice.rooms) this.#hearVersion(from, roomId, life, version);
+        this.#hearDigest(from, notice.rooms);
         return;
       case "wanted":
         this.#isThere(from);
@@ -226,6 +232,15 @@ export class Peers {
     }
     if (absent.length > 0)
       this.#publish(nodeChannel(from), { kind: "absent", from: this.#parts.nodeId, rooms: absent });
+  }
+
+  /** Whoever says how far it is with a room that is not open here may not have heard that it was let go. */
+  #hearDigest(from: string, rooms: readonly RoomVersion[]): void {
+    const { nodeId } = this.#parts;
+    for (const [roomId, life, version] of rooms) {
+      if (this.#rooms.has(roomId)) this.#hearVersion(from, roomId, life, version);
+      else this.#publish(nodeChannel(from), { kind: "closed", from: nodeId, roomId, life: this.#newestLife });
+    }
   }
 
   #hearVersion(from: string, roomId: string, life: number, version: number): void {
@@ -270,8 +285,8 @@ export class Peers {
   #compare(): void {
     const digests = new Map<string, RoomVersion[]>();
     for (const shared of this.#rooms.values()) {
-      if (shared.version === 0) continue;
       for (const nodeId of shared.peers.keys()) {
+        if (shared.version === 0 && !shared.knows(nodeId)) continue;
         const digest = digests.get(nodeId);
         if (digest === undefined) digests.set(nodeId, [versionOf(shared)]);
         else digest.push(versionOf(shared));

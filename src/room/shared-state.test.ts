@@ -202,6 +202,27 @@ describe("the state of a room on several nodes", () => {
       expect(sink.messages.filter(({ type }) => type === "user_joined")).toHaveLength(2);
     });
 
+    it("STA-5: loses those of a node that let the room go while nobody heard it", async () => {
+      const cable = new Cable();
+      const c = world.node({ bus: (inner) => ({ ...cable.wrap(inner), lossless: false }), limits: { idleRooms: 1 } });
+      await world.settle();
+      const roomC = await c.open();
+      await c.open("chat:another");
+      roomC.members.join(ann);
+      roomC.setState("topic", "x", 1);
+      await world.settle();
+      expect(users(roomB)).toEqual(["ann"]);
+      cable.isCut = true;
+      roomC.members.leave("ann", "left");
+      roomC.withdrawState("topic", "x");
+      await world.advance(2_000);
+      expect(c.rooms.get(ROOM)).toBeUndefined();
+      cable.isCut = false;
+      await world.advance(70_000);
+      expect(users(roomB)).toEqual([]);
+      expect(topics(roomB)).toEqual({});
+    });
+
     it("STA-5: loses those of a node that is silent, and has them again when it is back", async () => {
       roomA.members.join(ann);
       roomB.members.join({ id: "bob", name: "Bob" });

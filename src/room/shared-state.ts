@@ -75,6 +75,11 @@ export class SharedState {
     return sum;
   }
 
+  /** Whether something is known here of what a node owns. */
+  knows(nodeId: string): boolean {
+    return this.#replicas.has(nodeId);
+  }
+
   // ---- what this node owns
 
   /** Sets a value. False, and nothing changes, when the bounds do not allow it. */
