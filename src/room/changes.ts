@@ -106,13 +106,14 @@ export class ChangeVoice implements StateVoice {
     return new JsonPayload(`{"roomId":${JSON.stringify(this.#roomId)},"count":${count},"users":${users}}`);
   }
 
-  #tell({ family, key, value, last }: Change): Envelope {
+  #tell({ family, key, value, last, fresh }: Change): Envelope | null {
     if (family !== MEMBERS) {
       const { event, change } = this.#kind.state[family]!;
       return this.#stamp(event, change(key, value, last));
     }
     const { userId, userName, reason } = (value ?? last) as { userId: string; userName: string; reason?: string };
-    if (value !== null) return this.#stamp("user_joined", { userId, userName });
+    // Who went and came back since is still there, to whoever is told now.
+    if (value !== null) return fresh ? this.#stamp("user_joined", { userId, userName }) : null;
     return this.#stamp("user_left", { userId, userName, reason: reason ?? "dropped" });
   }
 

@@ -162,6 +162,24 @@ describe("the state of a room on several nodes", () => {
       expect(sink.messages).toMatchObject([{}, { type: "user_left", payload: { userId: "ann", reason: "left" } }]);
     });
 
+    it("tells nothing of one who left and came back before that could be told (MEM-2)", async () => {
+      const { sink } = await a.join();
+      roomA.members.join(ann);
+      await world.settle();
+      expect(sink.take()).toMatchObject([{ type: "user_joined" }]);
+      roomA.members.leave("ann", "left");
+      roomA.members.join(ann);
+      roomA.mark();
+      await world.settle();
+      expect(sink.take()).toEqual([]);
+      roomA.members.leave("ann", "left");
+      roomA.members.join(ann);
+      roomA.members.leave("ann", "left");
+      roomA.mark();
+      await world.settle();
+      expect(sink.take()).toMatchObject([{ type: "user_left", payload: { userId: "ann" } }]);
+    });
+
     it("tells nothing of a reconnect to another node (MEM-2)", async () => {
       const { sink } = await a.join();
       roomA.members.join(ann);
