@@ -2,6 +2,7 @@ import { YamabikoError } from "../protocol/index.ts";
 import { ConfigError } from "../server/config.ts";
 import { VERSION } from "../server/version.ts";
 import { migrate, migrateHelp } from "./commands/migrate.ts";
+import { nginx, nginxHelp } from "./commands/nginx.ts";
 import { publish, publishHelp } from "./commands/publish.ts";
 import { serve, serveHelp } from "./commands/serve.ts";
 import { tail, tailHelp } from "./commands/tail.ts";
@@ -13,6 +14,7 @@ const COMMANDS: Readonly<Record<string, { run: Command; help: () => string; what
   token: { run: token, help: () => tokenHelp, what: "sign a token" },
   tail: { run: tail, help: () => tailHelp, what: "follow a room's log" },
   migrate: { run: migrate, help: () => migrateHelp, what: "prepare the tables of a log in PostgreSQL" },
+  nginx: { run: nginx, help: () => nginxHelp, what: "print a configuration for nginx" },
   publish: { run: publish, help: () => publishHelp, what: "send a message to a room" },
 };
 

@@ -108,6 +108,12 @@ export const SETTINGS = {
     default: () => 30_000,
     what: "A connection silent for this long is pinged; 10 s later it is closed.",
   }),
+  readyGraceMs: setting({
+    schema: whole(0, 600_000),
+    form: "a whole number from 0 to 600000",
+    default: (dev) => (dev ? 0 : 1_000),
+    what: "After SIGTERM `/readyz` says `not ready` for this long, ms, and the server serves on, so that load balancers look away. Then it leaves within 8 s.",
+  }),
   logLevel: setting({
     schema: z.enum(LOG_LEVELS as [LogLevel, ...LogLevel[]]),
     form: LOG_LEVELS.map((level) => `\`${level}\``).join(", "),
@@ -302,6 +308,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     allowedOrigins: read("allowedOrigins"),
     trustedProxies: read("trustedProxies"),
     heartbeatMs: read("heartbeatMs"),
+    readyGraceMs: read("readyGraceMs"),
     logLevel: read("logLevel"),
     jwtSecret: read("jwtSecret"),
     jwtPublicKey: read("jwtPublicKey"),
@@ -353,6 +360,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     heartbeatMs: config.heartbeatMs,
+    readyGraceMs: config.readyGraceMs,
     retention: config.retention,
     limits: config.limits,
     auth: {

@@ -64,6 +64,11 @@ export interface ServerOptions {
   readonly echoPath?: string | undefined;
   /** How long a connection may be silent before it is pinged, ms. Default: 30,000. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * How long `close` only says `not ready` on `/readyz` and serves on, ms, so that load balancers send nobody any more. Default: 0;
+   * for `yamabiko serve` 1,000, with `--dev` 0.
+   */
+  readonly readyGraceMs?: number | undefined;
   /** Where to log. Default: JSON lines of level `warn` and above on standard error. */
   readonly logger?: Logger | undefined;
   /** For tests. */

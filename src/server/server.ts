@@ -77,8 +77,9 @@ import { VERSION } from "./version.ts";
 
 /** How long what comes in is taken in one turn, ms: timers, answers and deliveries are late by little more. */
 const INTAKE_MS = 4;
-/** How long clients are told to wait before they come back after a shutdown, ms. */
-const RECONNECT_MS = 1_000;
+/** When clients are told to come back after a shutdown, ms: the first after so long, the others spread over so much more. */
+const FIRST_BACK_MS = 100;
+const BACK_WITHIN_MS = 1_000;
 /** How long a shutdown waits for what is under way, ms. */
 const CLOSE_MS = 5_000;
 /** How long it then waits for close handshakes, ms. */
@@ -98,8 +99,9 @@ export interface YamabikoServer {
    */
   listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
   /**
-   * Tells clients to come back, finishes and answers what was accepted (for at most 5 s), and lets go of everything.
-   * Called again, it gives the same promise.
+   * Says `not ready` for `readyGraceMs` and serves on, so that load balancers look away. Then takes nothing more, tells
+   * clients when to come back, finishes and answers what was accepted (for at most 5 s), and lets go of everything; all this
+   * within 8 s. Called again, it gives the same promise.
    */
   close(): Promise<void>;
   /** A room, for the server's own code. */
@@ -151,7 +153,7 @@ export interface NodeShared {
  * @throws {TypeError} as `createServer`.
  */
 export function createNode(options: ServerOptions, shared: NodeShared): YamabikoServer {
-  const { dev = false, clock = systemClock, heartbeatMs = 30_000 } = options;
+  const { dev = false, clock = systemClock, heartbeatMs = 30_000, readyGraceMs = 0 } = options;
   const letGuestsIn = options.guests ?? dev;
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });
@@ -201,6 +203,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   const openStores = chooseStores({ options, clock, links });
   let stores: { readonly log: Log; readonly bus: Bus } | null = null;
   let isReady = false;
+  let isLeaving = false;
   let isClosed = false;
 
   const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
@@ -323,7 +326,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       limits,
       clock,
       ipLimits,
-      isReady: () => isReady && !isClosed,
+      isReady: () => isReady && !isLeaving,
       links: () => ({ log: links.log.state, bus: links.bus.state }),
       metrics: dev ? async () => ({ type: registry.contentType, text: await metrics() }) : null,
     }),
@@ -351,7 +354,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     ipLimits,
     observer,
     pages,
-    isClosing: () => isClosed,
+    isClosing: () => isLeaving,
   });
 
   const ownHttp = options.server === undefined ? createOwnHttp(limits, handle) : null;
@@ -378,6 +381,8 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   http.on("upgrade", onUpgrade);
 
   const close = async (): Promise<void> => {
+    isLeaving = true;
+    if (readyGraceMs > 0 && http.listening) await pause(clock, readyGraceMs);
     isClosed = true;
     detach();
     if (ownHttp === null) http.off("upgrade", onUpgrade);
@@ -386,7 +391,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     sockets.end();
     const parts = await opened.catch(() => null);
     if (parts !== null) {
-      await atMost(parts.sessions.settle(RECONNECT_MS), CLOSE_MS);
+      await atMost(parts.sessions.settle(FIRST_BACK_MS, BACK_WITHIN_MS), CLOSE_MS);
       parts.sessions.close();
     }
     await sockets.gone(GOODBYE_MS);
@@ -532,6 +537,10 @@ function devDirectory(log: string | Log = DEFAULT_LOG): string | null {
 /** Names a node, unlike any other. */
 export function createNodeId(): string {
   return randomBytes(6).toString("base64url");
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.setTimer(resolve, ms));
 }
 
 /** Waits for something, but not for ever. */

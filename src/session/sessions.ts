@@ -174,12 +174,18 @@ export class Sessions implements SessionKeeper {
     for (const session of this.#all) if (session.user?.id === userId) session.close(code, reason);
   }
 
-  /** Tells all when to come back and takes nothing more in. Resolves when what came in is answered. */
-  async settle(reconnectInMs: number): Promise<void> {
+  /**
+   * Tells all when to come back, the first after `firstMs` and the others evenly over `withinMs` more, and takes nothing more
+   * in. Resolves when what came in is answered.
+   */
+  async settle(firstMs: number, withinMs: number): Promise<void> {
     this.#closed = true;
     this.#sweepTimer?.cancel();
     this.#gateTimer?.cancel();
-    await Promise.all(Array.from(this.#all, (session) => session.settle(reconnectInMs)));
+    const count = this.#all.size;
+    await Promise.all(
+      Array.from(this.#all, (session, index) => session.settle(Math.round(firstMs + (withinMs * index) / count))),
+    );
   }
 
   /** Closes all. */

@@ -8,6 +8,7 @@ import { createMemoryLog } from "../../src/log/memory.ts";
 import { createLogger } from "../../src/observe/logger.ts";
 import { CLOSE_CODES } from "../../src/protocol/index.ts";
 import { createServer } from "../../src/server/server.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultyLog } from "../../src/testing/faulty-log.ts";
 import { RawSocket } from "../attack/raw-socket.ts";
 import { RawClient, startServer, until, upgrade } from "../harness.ts";
@@ -103,6 +104,38 @@ describe("closing a server", () => {
     expect(await timed(server.close())).toBeLessThan(8_000);
     expect((await ada.closed).code).toBe(CLOSE_CODES.restart.code);
     log.heal();
+  });
+
+  it("CLS-2: it says first that it is not ready, and serves on until its grace is over", async () => {
+    const clock = createFakeClock(Date.now());
+    const server = await startServer({ clock, readyGraceMs: 3_000 });
+    const ready = async () => (await fetch(`${server.url}/readyz`)).status;
+    const ada = await RawClient.open(server, "ada");
+    await ada.join("room");
+    expect(await ready()).toBe(200);
+    const closing = server.close();
+    expect(await ready()).toBe(503);
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect(await ada.ask("send_message", { roomId: "room", content: "still" })).toMatchObject({ success: true });
+    const late = await RawClient.open(server, "bob");
+    await clock.advance(2_999);
+    expect(late.closeCode).toBe(null);
+    expect(ada.received.some(({ type }) => type === "server_closing")).toBe(false);
+    await clock.advance(1);
+    await closing;
+    for (const client of [ada, late]) expect((await client.closed).code).toBe(CLOSE_CODES.restart.code);
+  });
+
+  it("CLS-1: clients are told different times, spread over a second", async () => {
+    const server = await startServer();
+    const clients = await Promise.all(Array.from({ length: 10 }, (_, index) => RawClient.open(server, `user-${index}`)));
+    const closing = server.close();
+    const times = await Promise.all(
+      clients.map(async (client) => (await client.next("server_closing")).payload as { reconnectInMs: number }),
+    );
+    await closing;
+    const sorted = times.map(({ reconnectInMs }) => reconnectInMs).sort((a, b) => a - b);
+    expect(sorted).toEqual([100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
   });
 
   describe("that is attached to another", () => {

@@ -59,6 +59,7 @@ async function serveByWorkers(
     log,
     port: config.port,
     host: config.host,
+    readyGraceMs: config.readyGraceMs,
     devSecret: devSecretOf(options),
     logger: options.logger,
   });

@@ -9,7 +9,7 @@ import type { Logger } from "../../observe/logger.ts";
 import { type LanePort, Lanes } from "./lanes.ts";
 import type { Failure, FromWorker, ToWorker } from "./messages.ts";
 
-/** How long a worker has to end, ms: longer than a server takes to close. */
+/** How long a worker has to end after its grace, ms: longer than a server takes to close. */
 const END_MS = 12_000;
 /** How long to wait before a worker that died is started anew, ms: twice as long each time, until one has lived a while. */
 const FIRST_PAUSE_MS = 100;
@@ -23,6 +23,8 @@ export interface PrimaryParts {
   /** Where to listen. Port 0 is any free one, the same for all. */
   readonly port: number;
   readonly host: string;
+  /** How long workers serve on when they are told to end, ms. */
+  readonly readyGraceMs: number;
   /** The secret of development mode; null where there is another key. */
   readonly devSecret: string | null;
   readonly logger: Logger;
@@ -94,7 +96,7 @@ class ClusterPrimary implements Primary {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(() => {
           for (const worker of this.#started.keys()) worker.process.kill("SIGKILL");
-        }, END_MS);
+        }, this.#parts.readyGraceMs + END_MS);
         this.#onEnded = () => {
           clearTimeout(timer);
           resolve();
