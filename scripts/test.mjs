@@ -47,6 +47,12 @@ const NEEDS = [
     isThere: () => process.env.POSTGRES_BIN !== undefined || existsSync("/usr/lib/postgresql"),
     remedy: "or name the directory of its programs with POSTGRES_BIN",
   },
+  {
+    what: "nginx",
+    package: "nginx",
+    isThere: () => existsSync(process.env.NGINX_PATH ?? "/usr/sbin/nginx"),
+    remedy: "or name one with NGINX_PATH",
+  },
 ];
 
 async function findNeeds() {

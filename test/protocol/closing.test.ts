@@ -128,7 +128,9 @@ describe("closing a server", () => {
 
   it("CLS-1: clients are told different times, spread over a second", async () => {
     const server = await startServer();
-    const clients = await Promise.all(Array.from({ length: 10 }, (_, index) => RawClient.open(server, `user-${index}`)));
+    const clients = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => RawClient.open(server, `user-${index}`)),
+    );
     const closing = server.close();
     const times = await Promise.all(
       clients.map(async (client) => (await client.next("server_closing")).payload as { reconnectInMs: number }),
