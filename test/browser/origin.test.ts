@@ -71,10 +71,10 @@ describe("the origin document's snippets, in a browser (needs chromium and a bui
     page.on("response", (response) => {
       if (isFor(response.request(), "/api/messages")) answers.push(response.json());
     });
-    await page.clock.runFor(4_900);
-    expect(answers).toHaveLength(0);
     const content = await say(server.url, "short");
-    await page.clock.runFor(200);
+    await page.clock.runFor(3_000);
+    expect(answers).toHaveLength(0);
+    await page.clock.runFor(2_100);
     await until(() => answers.length === 1);
     expect(await answers[0]).toMatchObject({ cursor: expect.stringContaining("chat%3Alobby=") });
     const { messages } = (await answers[0]) as { messages: { type: string; payload: { content: string } }[] };
