@@ -28,6 +28,9 @@ export interface Source {
   fail(subscription: Subscription, error: unknown): void;
 }
 
+/** Gives what a reader starts from that has nothing; null for what is kept. */
+export type StartAnew = () => Promise<{ epoch: string; seq: number; snapshot: JsonObject } | null>;
+
 /**
  * A pushed reader: a cursor with a way out.
  *
@@ -52,6 +55,8 @@ export class Subscription {
   onSettled: (() => void) | null = null;
   /** Whether it has everything and waits to be pumped when there is more. Kept by the source. */
   isWaiting = false;
+  /** Where it starts when something it needed is gone; null where it goes on with what is kept. Kept by whoever joined it. */
+  startAnew: StartAnew | null = null;
   #reading = false;
   #closed = false;
   /** Counts moves, so that a read for an earlier place is not taken for this one. */
@@ -113,19 +118,27 @@ export class Subscription {
         return;
       }
       this.#take(page);
+      if (this.#reading) return;
     }
   }
 
   #readOn(page: Promise<Page>): void {
+    this.#awaitTo(page, (read) => {
+      const page = this.#fitting(read);
+      if (page !== null) this.#take(page);
+    });
+  }
+
+  /** Goes on when the answer is there; one that came too late, for the reader is elsewhere by then, counts for nothing. */
+  #awaitTo<T>(asked: Promise<T>, take: (answer: T) => void): void {
     this.#reading = true;
     const seeks = this.#seeks;
-    page.then(
-      (read) => {
+    asked.then(
+      (answer) => {
         this.#reading = false;
         if (this.#closed) return;
         try {
-          const page = seeks === this.#seeks ? this.#fitting(read) : null;
-          if (page !== null) this.#take(page);
+          if (seeks === this.#seeks) take(answer);
           this.#pump();
         } catch (error) {
           this.#source.fail(this, error);
@@ -165,11 +178,24 @@ export class Subscription {
   }
 
   #take(page: Page): void {
+    if (page.lost !== null && this.startAnew !== null) {
+      this.#begin(page, page.lost, this.startAnew);
+      return;
+    }
     if (page.lost !== null) this.tellLost(page.lost, page.start);
     this.epoch = page.epoch;
     this.cursor = page.start;
     if (page.events.length === 0) return;
     this.#source.deliverPage(page, this.sink);
     this.cursor += page.events.length;
+  }
+
+  /** Goes on where the namespace has something to start from. */
+  #begin({ epoch, start }: Page, lost: Lost, startAnew: StartAnew): void {
+    this.#awaitTo(startAnew(), (begun) => {
+      this.epoch = begun?.epoch ?? epoch;
+      this.cursor = begun?.seq ?? start;
+      this.tellLost(lost, this.cursor, begun?.snapshot);
+    });
   }
 }

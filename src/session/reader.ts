@@ -1,6 +1,7 @@
 import { type JsonObject, validate, YamabikoError } from "../protocol/index.ts";
 import type { Place } from "../room/page.ts";
 import type { Room } from "../room/room.ts";
+import type { StartAnew } from "../room/subscription.ts";
 import type { Namespace, ReaderContext } from "./namespace.ts";
 import { featureOf } from "./room-kind.ts";
 
@@ -43,6 +44,16 @@ export function stateFor(room: Room, reader: ReaderContext): JsonObject {
 /** A place to read from, and what everything before it amounts to. */
 export interface Start extends Place {
   readonly snapshot?: JsonObject;
+}
+
+/** How a reader goes on that was overtaken while it read, where the namespace has something to start from. */
+export function startAnew(room: Room, reader: ReaderContext): StartAnew | null {
+  const feature = featureOf(room);
+  if (feature?.start === undefined) return null;
+  return async () => {
+    const start = await feature.start!({ ...reader, resumed: true });
+    return start && { epoch: room.epoch, ...start };
+  };
 }
 
 /** Where a reader starts that has nothing, or not enough, to go on from. */

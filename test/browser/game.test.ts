@@ -49,16 +49,15 @@ describe("the arena in a browser (needs chromium and `npm run build`)", () => {
     }
     await aiko.page.locator(".arena").click();
     await aiko.page.locator(".arena-hint").waitFor({ state: "hidden" });
-    // Along the walls and across, until something lay in the way.
+    // In a spiral, until something lay in the way: equal steps would come around to where they began.
     const keys = ["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"] as const;
+    let step = 0;
     await expect
       .poll(
         async () => {
-          for (const key of keys) {
-            await aiko.page.keyboard.down(key);
-            await aiko.page.waitForTimeout(500);
-            await aiko.page.keyboard.up(key);
-          }
+          await aiko.page.keyboard.down(keys[step % 4]!);
+          await aiko.page.waitForTimeout(200 + 100 * (step++ % 20));
+          await aiko.page.keyboard.up(keys[(step - 1) % 4]!);
           return Number(await scoreOf(ben.page, "aiko"));
         },
         { timeout: 90_000 },

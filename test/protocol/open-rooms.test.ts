@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { JsonObject } from "../../src/protocol/index.ts";
+import type { ServerOptions } from "../../src/server/options.ts";
 import {
   defineNamespace,
   message,
@@ -10,7 +11,7 @@ import {
   type StateDefinition,
   type StoredEvent,
 } from "../../src/session/namespace.ts";
-import { devToken, RawClient, startServer } from "../harness.ts";
+import { devToken, RawClient, startServer, until } from "../harness.ts";
 
 /** A sum over the log, kept in memory while the room is open. */
 class Sum implements RoomFeature {
@@ -93,9 +94,9 @@ const sums = defineNamespace({
 
 describe("what a namespace keeps of an open room", () => {
   let server: Awaited<ReturnType<typeof startServer>>;
-  const begin = async () => {
+  const begin = async (options: ServerOptions = {}) => {
     features.length = 0;
-    server = await startServer({ namespaces: [sums] });
+    server = await startServer({ ...options, namespaces: [sums] });
   };
   afterEach(() => server.close());
 
@@ -139,6 +140,24 @@ describe("what a namespace keeps of an open room", () => {
     const { messages } = (await answer.json()) as { messages: { type: string; payload: JsonObject }[] };
     const lost = messages.find(({ type }) => type === "history_lost");
     expect(lost?.payload).toMatchObject({ reason: "epoch", snapshot: { sum: 465 }, cursor: `${epoch}:30` });
+  });
+
+  it("JOIN-7, RES-3: is what a reader goes on from that retention overtook while it did not take its bytes", async () => {
+    await begin({ limits: { tailEvents: 5 } });
+    const ada = await RawClient.open(server, "ada");
+    await ada.join("sum:g");
+    ada.socket.pause();
+    const by = 7;
+    for (let index = 0; index < 300; index++) {
+      await server.room("sum:g").publish("added", { by, filling: "x".repeat(50_000) });
+    }
+    const { epoch } = await server.room("sum:g").view();
+    await until(async () => ((await server.room("sum:g").history(0, 1))[0]?.seq ?? 0) > 280);
+    ada.socket.resume();
+    const lost = await ada.next("history_lost");
+    expect(lost.payload).toMatchObject({ reason: "retention", snapshot: { sum: 300 * by }, cursor: `${epoch}:300` });
+    await server.room("sum:g").publish("added", { by: 1 });
+    await ada.next((envelope) => envelope.seq === 301);
   });
 
   it("JOIN-6: knows the members of join_room it named, and refuses what they may not be", async () => {

@@ -13,7 +13,7 @@ import type { Room } from "../../room/room.ts";
 import { Membership } from "../membership.ts";
 import type { ReaderContext } from "../namespace.ts";
 import { OwnedState } from "../owned-state.ts";
-import { readWishes, type Start, startOf, stateFor } from "../reader.ts";
+import { readWishes, type Start, startAnew, startOf, stateFor } from "../reader.ts";
 import { featureOf, kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
@@ -150,6 +150,7 @@ async function enter(
     } else {
       room.seek(membership.subscription, place, gatherMs);
     }
+    membership.subscription.startAnew = startAnew(room, reader);
     entrance.greet(room, place, membership, reader, you);
     membership.subscription.pump();
     room.ticks?.add(reader, session.connection);
