@@ -1,6 +1,7 @@
 import { YamabikoError } from "../protocol/index.ts";
 import { ConfigError } from "../server/config.ts";
 import { VERSION } from "../server/version.ts";
+import { doctor, doctorHelp } from "./commands/doctor.ts";
 import { migrate, migrateHelp } from "./commands/migrate.ts";
 import { nginx, nginxHelp } from "./commands/nginx.ts";
 import { publish, publishHelp } from "./commands/publish.ts";
@@ -14,6 +15,7 @@ const COMMANDS: Readonly<Record<string, { run: Command; help: () => string; what
   token: { run: token, help: () => tokenHelp, what: "sign a token" },
   tail: { run: tail, help: () => tailHelp, what: "follow a room's log" },
   migrate: { run: migrate, help: () => migrateHelp, what: "prepare the tables of a log in PostgreSQL" },
+  doctor: { run: doctor, help: () => doctorHelp, what: "look whether a server is set up well" },
   nginx: { run: nginx, help: () => nginxHelp, what: "print a configuration for nginx" },
   publish: { run: publish, help: () => publishHelp, what: "send a message to a room" },
 };
