@@ -79,6 +79,7 @@ export const GAUGES = {
   outbox_bytes: "bytes connections have not taken yet",
   state_keys: "keys of state in memory",
   tail_bytes: "bytes of newest events in memory",
+  feature_bytes: "bytes of what namespaces keep of rooms in memory",
   tick_readers: "readers of ticks",
   log_queue: "appends the log has not made durable yet",
   tickets: "tickets not yet used",

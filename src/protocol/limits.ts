@@ -84,6 +84,12 @@ export const LIMITS = {
     what: "size of a Yjs document, as Yjs encodes it, bytes",
   },
   idleRooms: { default: 1_000, off: false, dev: true, what: "rooms kept in memory that nobody has joined" },
+  idleBytes: {
+    default: 64 * 1024 * 1024,
+    off: false,
+    dev: true,
+    what: "what namespaces keep of rooms that nobody has joined, bytes",
+  },
   tickets: { default: 10_000, off: false, dev: true, what: "tickets not yet used" },
 } as const satisfies Record<string, { default: number; off: boolean; dev: boolean; what: string }>;
 

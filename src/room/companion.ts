@@ -8,6 +8,8 @@ export interface Companion {
   readonly speaksForState: boolean;
   /** True keeps the room in memory. */
   readonly isBusy: boolean;
+  /** What it takes in memory, bytes. */
+  readonly bytes: number;
   /** Retention removes no event after this seq; undefined for no such bound. */
   readonly trimmable: number | undefined;
   /** A value was set or removed. */

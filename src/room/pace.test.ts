@@ -73,6 +73,7 @@ describe("a reader with a pace", () => {
 describe("what is kept beside a room", () => {
   const silent: Companion = {
     speaksForState: false,
+    bytes: 0,
     isBusy: false,
     trimmable: undefined,
     stateChanged: () => {},

@@ -163,6 +163,11 @@ export class Room {
     return this.#follower.bytes;
   }
 
+  /** What the namespace keeps beside it takes in memory, bytes. */
+  get companionBytes(): number {
+    return this.#companion?.bytes ?? 0;
+  }
+
   /** What the namespace keeps beside it; null where it keeps nothing, and until `load` is done. */
   get companion(): Companion | null {
     return this.#companion;

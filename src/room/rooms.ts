@@ -54,6 +54,7 @@ export class Rooms {
     this.#arm();
     parts.observer.gauge("rooms", () => this.#rooms.size);
     parts.observer.gauge("tail_bytes", () => this.#sum((room) => room.tailBytes));
+    parts.observer.gauge("feature_bytes", () => this.#sum((room) => room.companionBytes));
     parts.observer.gauge("state_keys", () => this.#sum((room) => room.state.keys));
     parts.observer.gauge("readers", () => this.#sum((room) => room.readers));
     parts.observer.gauge("readers_stalled", () => this.#sum((room) => room.behind));
@@ -117,16 +118,23 @@ export class Rooms {
   /** Ends leases and graces, trims, forgets rooms nobody needs, compares heads. */
   sweep(): void {
     let idle = 0;
+    let idleBytes = 0;
     for (const room of this.#rooms.values()) {
       room.sweep();
-      if (room.isIdle) idle++;
-    }
-    for (const [roomId, room] of this.#rooms) {
-      if (idle <= this.#parts.limits.idleRooms) break;
       if (!room.isIdle) continue;
+      idle++;
+      idleBytes += room.companionBytes;
+    }
+    const { limits } = this.#parts;
+    for (const [roomId, room] of this.#rooms) {
+      const areTooMany = idle > limits.idleRooms;
+      if (!areTooMany && idleBytes <= limits.idleBytes) break;
+      const bytes = room.companionBytes;
+      if (!room.isIdle || (!areTooMany && bytes === 0)) continue;
       this.#rooms.delete(roomId);
       room.close();
       idle--;
+      idleBytes -= bytes;
     }
     this.#peers.sweep();
     const now = this.#parts.clock.monotonic();

@@ -21,6 +21,10 @@ export class FeatureCompanion implements Companion {
     return this.feature.isBusy === true;
   }
 
+  get bytes(): number {
+    return this.feature.bytes ?? 0;
+  }
+
   get trimmable(): number | undefined {
     return this.feature.trimmable;
   }

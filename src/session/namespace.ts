@@ -146,6 +146,11 @@ export interface RoomFeature {
   /** True keeps the room in memory. Default: false. */
   readonly isBusy?: boolean;
   /**
+   * What it takes in memory, bytes, roughly. Rooms that nobody has joined are let go of when theirs is too much in all (limit
+   * `idleBytes`). Default: 0.
+   */
+  readonly bytes?: number;
+  /**
    * Retention removes no event after this seq: what a snapshot does not hold yet stays, however old it is. Asked whenever a trim is due.
    * Default: everything may be removed.
    */

@@ -330,6 +330,29 @@ describe("limits", () => {
     expect((await ada.next(({ seq }) => seq === 1)).payload).toEqual({ index: 0 });
   });
 
+  it("LIM-1 idleBytes: of rooms nobody has joined those are forgotten first that are heavy, and long unused", async () => {
+    let open = 0;
+    const heavy = defineNamespace({
+      name: "heavy",
+      messages: {},
+      open() {
+        open++;
+        return { bytes: 20_000, close: () => void open-- };
+      },
+    });
+    await begin({ idleBytes: 50_000 }, { namespaces: [heavy] });
+    const ada = await enter("ada", "heavy:kept");
+    for (let index = 0; index < 10; index++) await server.room(`heavy:room-${index}`).publish("noted", { index });
+    await clock.advance(2_000);
+    // Two that nobody has joined, and the one of ada.
+    expect(open).toBe(3);
+    expect(await server.metrics()).toMatch(/yamabiko_feature_bytes \d{5}/);
+    await server.room("heavy:kept").publish("noted", {});
+    await ada.next(({ seq }) => seq === 1);
+    await ada.join("heavy:room-0", { after: 0 });
+    expect((await ada.next(({ seq }) => seq === 1)).payload).toEqual({ index: 0 });
+  });
+
   it("LIM-1 tickets: unavailable beyond it, and a used or expired one gives its place back", async () => {
     await begin({ tickets: 3 });
     const token = await devToken(server.url, "ada");

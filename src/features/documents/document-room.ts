@@ -59,6 +59,11 @@ export class DocumentRoom implements RoomFeature {
     return this.ot.isBusy || this.yjs.isBusy;
   }
 
+  /** Without what Yjs takes: its documents are let go of by a bound of their own. */
+  get bytes(): number {
+    return this.ot.bytes + this.past.bytes;
+  }
+
   /** What a snapshot holds need not be kept to open the document. */
   get trimmable(): number {
     return this.#kind === "yjs" ? this.yjs.trimmable : this.ot.keptSeq;

@@ -4,6 +4,10 @@ import { applyChange } from "./replacing.ts";
 /** How many versions a change may be behind; older ones are refused, and their author catches up. */
 export const MAX_LAG = 200;
 
+/** What a UTF-16 unit of text takes, and one part of a change, bytes. */
+export const UNIT_BYTES = 2;
+const PART_BYTES = 32;
+
 /** A document at one version, and the changes that led to it, as far back as a change may be behind. */
 export class DocumentState {
   readonly version: number;
@@ -23,6 +27,16 @@ export class DocumentState {
   /** The oldest version a change may be made at. */
   get oldest(): number {
     return this.version - Math.min(this.#recent.length, MAX_LAG);
+  }
+
+  /** What it takes in memory, bytes, roughly. */
+  get bytes(): number {
+    let bytes = this.text.length * UNIT_BYTES;
+    for (const change of this.#recent) {
+      const { parts, inserted } = sizeOf(change);
+      bytes += parts * PART_BYTES + inserted * UNIT_BYTES;
+    }
+    return bytes;
   }
 
   /** What became of the document since `version`; null when that is too long ago. `version` must not be beyond this state's. */
@@ -49,21 +63,30 @@ export class DocumentState {
 
 /** How many parts {@link rebase} has to look at, at least: what it costs. */
 export function rebaseParts(changes: readonly ChangeSet[], over: readonly ChangeSet[]): number {
-  const count = (all: readonly ChangeSet[]): number => all.reduce((sum, change) => sum + partsOf(change), 0);
+  const count = (all: readonly ChangeSet[]): number => all.reduce((sum, change) => sum + sizeOf(change).parts, 0);
   return over.length === 0 ? 0 : count(changes) * over.length + count(over) * changes.length;
 }
 
-/** Counted once: the same changes are rebased over again and again. */
-const parts = new WeakMap<ChangeSet, number>();
+interface ChangeSize {
+  readonly parts: number;
+  /** UTF-16 units. */
+  readonly inserted: number;
+}
 
-function partsOf(change: ChangeSet): number {
-  let count = parts.get(change);
-  if (count === undefined) {
-    count = 1;
-    change.iterChangedRanges(() => count!++, true);
-    parts.set(change, count);
-  }
-  return count;
+/** Measured once: the same changes are rebased over again and again. */
+const sizes = new WeakMap<ChangeSet, ChangeSize>();
+
+function sizeOf(change: ChangeSet): ChangeSize {
+  const known = sizes.get(change);
+  if (known !== undefined) return known;
+  let [parts, inserted] = [1, 0];
+  change.iterChangedRanges((_fromA, _toA, from, to) => {
+    parts++;
+    inserted += to - from;
+  }, true);
+  const size = { parts, inserted };
+  sizes.set(change, size);
+  return size;
 }
 
 /**

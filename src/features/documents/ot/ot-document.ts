@@ -2,7 +2,7 @@ import type { ChangeSet } from "@codemirror/state";
 import { type Json, type JsonObject, YamabikoError } from "../../../protocol/index.ts";
 import type { AppendedPlace, OpenRoom, RoomStart, StoredEvent } from "../../../session/namespace.ts";
 import { applyChanges, readChanges } from "./change-check.ts";
-import { type DocumentState, rebase, rebaseParts } from "./document-state.ts";
+import { type DocumentState, rebase, rebaseParts, UNIT_BYTES } from "./document-state.ts";
 import { loadDocument, noDocument } from "./loading.ts";
 import { StaleChange } from "./stale-change.ts";
 import { CHANGE_EVENT, changesFrom, readStored, storedChange } from "./stored-change.ts";
@@ -73,7 +73,7 @@ export class OtDocument {
   #refreshing: Promise<void> | null = null;
   #loading: Promise<void> | null = null;
   #isStale = false;
-  #text: { readonly version: number; readonly text: string } | null = null;
+  #text: { readonly of: DocumentState; readonly text: string } | null = null;
   /** Since the last snapshot this node knows of. */
   #versionsUnkept: number;
   #charactersUnkept = 0;
@@ -121,11 +121,15 @@ export class OtDocument {
     return this.#appending > 0 || this.#isKeeping;
   }
 
+  /** What it takes in memory, bytes, roughly. */
+  get bytes(): number {
+    return this.#state.bytes + (this.#text?.text.length ?? 0) * UNIT_BYTES;
+  }
+
   /** The whole text. */
   get text(): string {
-    if (this.#text?.version !== this.#state.version) {
-      this.#text = { version: this.#state.version, text: this.#state.text.toString() };
-    }
+    // Not by version: another log may have another text at the same.
+    if (this.#text?.of !== this.#state) this.#text = { of: this.#state, text: this.#state.text.toString() };
     return this.#text.text;
   }
 
@@ -286,13 +290,14 @@ export class OtDocument {
   }
 
   #load(): Promise<void> {
+    const { epoch } = this.#room;
     this.#loading ??= loadDocument(this.#room)
       .then(({ state, seq, versionsUnkept, keptSeq }) => {
         this.#state = state;
         this.#seq = seq;
         this.#versionsUnkept = versionsUnkept;
         this.#keptSeq = keptSeq;
-        this.#isStale = seq < this.#room.head;
+        this.#isStale = epoch !== this.#room.epoch || seq < this.#room.head;
       })
       .finally(() => {
         this.#loading = null;

@@ -1,6 +1,7 @@
 import { type ChangeSet, Text } from "@codemirror/state";
 import { YamabikoError } from "../../../protocol/index.ts";
 import type { OpenRoom, StoredEvent } from "../../../session/namespace.ts";
+import { UNIT_BYTES } from "./document-state.ts";
 import type { OtDocument } from "./ot-document.ts";
 import { type Replacement, replaceAll } from "./replacing.ts";
 import { changesInto, readStored } from "./stored-change.ts";
@@ -45,6 +46,11 @@ export class Past {
     this.#room = room;
     this.#document = document;
     this.#epoch = room.epoch;
+  }
+
+  /** What is remembered takes in memory, bytes. */
+  get bytes(): number {
+    return this.#points.reduce((sum, { text }) => sum + text.length * UNIT_BYTES, 0);
   }
 
   /**
