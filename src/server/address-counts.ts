@@ -28,8 +28,9 @@ export class AddressCounts {
 
   /** The count of an address has changed here. */
   changed(address: string, count: number): void {
+    const isFirst = this.#changed.size === 0;
     this.#changed.set(address, count);
-    if (this.#changed.size > 1) return;
+    if (!isFirst) return;
     setImmediate(() => {
       const changed = Array.from(this.#changed);
       this.#changed.clear();
@@ -41,10 +42,13 @@ export class AddressCounts {
   attach(rooms: Rooms): void {
     this.#rooms = rooms;
     rooms.words.on(WORD, (said, from) => this.#hear(from, said));
-    rooms.words.answer(WORD, () => Array.from(this.#here(), ([address, count]) => [address, count]));
-    rooms.onNodeFound = (nodeId) => {
-      void rooms.words.ask(nodeId, WORD, null).then((counts) => this.#hear(nodeId, counts));
-    };
+    // Told as a word: that comes in its place between what changed before and afterwards, and before the node's end.
+    rooms.words.answer(WORD, () => {
+      const all = Array.from(this.#here(), ([address, count]) => [address, count]);
+      rooms.words.say(WORD, all);
+      return null;
+    });
+    rooms.onNodeFound = (nodeId) => void rooms.words.ask(nodeId, WORD, null);
     rooms.onNodeLost = (nodeId) => void this.#elsewhere.delete(nodeId);
   }
 
