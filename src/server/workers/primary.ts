@@ -113,6 +113,8 @@ class ClusterPrimary implements Primary {
     const life = lanes.port("life");
     const started: Started = { worker, life, startedAt: performance.now(), nodeId: null, isListening: false };
     this.#started.set(worker, started);
+    // Unheard, it would end this process, and all workers with it.
+    worker.on("error", (error: Error) => this.#handleError(started, error));
     const { log } = this.#parts;
     if (log !== null) {
       serveLog(log, lanes.port("log"));
@@ -167,6 +169,12 @@ class ClusterPrimary implements Primary {
     }
     this.#replace(started, code, signal);
   };
+
+  /** A word did not reach a worker, which is just ending; or the system could not start one, which then never exits. */
+  #handleError({ worker }: Started, { message }: Error): void {
+    this.#parts.logger.error({ reason: message }, "a worker cannot be reached");
+    if (worker.process.pid === undefined) this.#handleExit(worker, 1, null);
+  }
 
   #replace({ startedAt }: Started, code: number, signal: string | null): void {
     if (performance.now() - startedAt >= LIVED_MS) this.#pauseMs = FIRST_PAUSE_MS;
