@@ -21,6 +21,8 @@ export class Lanes {
   readonly #unheard = new Map<Lane, unknown[]>();
   readonly #onGone: (() => void)[] = [];
   #isGone = false;
+  #sent = 0;
+  #left = 0;
 
   constructor(link: ProcessLink) {
     this.#link = link;
@@ -31,12 +33,24 @@ export class Lanes {
     });
   }
 
+  /** How many messages the other side has not taken yet. */
+  get waiting(): number {
+    return this.#sent - this.#left;
+  }
+
+  /** How many messages have left. */
+  get left(): number {
+    return this.#left;
+  }
+
   /** The way that is called so. Listened to by one. */
   port(lane: Lane): LanePort {
     return {
       send: (message) => {
         // The other side may be gone at any moment; whoever waits for it is told by `onGone`.
-        if (!this.#isGone && this.#link.connected === true) this.#link.send?.({ lane, message }, () => {});
+        if (this.#isGone || this.#link.connected !== true) return;
+        this.#sent++;
+        this.#link.send?.({ lane, message }, () => void this.#left++);
       },
       listen: (onMessage, onGone) => {
         this.#listeners.set(lane, onMessage);

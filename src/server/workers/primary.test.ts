@@ -10,11 +10,19 @@ class FakeProcess extends EventEmitter {
   connected = true;
   pid: number | undefined = 1;
   readonly heard: ToWorker[] = [];
+  /** While it is stuck it takes nothing that it is sent. */
+  isStuck = false;
+  readonly signals: string[] = [];
 
   send({ message }: LaneMessage, onSent?: (error: Error | null) => void): boolean {
+    if (this.isStuck) return false;
     this.heard.push(message as ToWorker);
     onSent?.(null);
     return true;
+  }
+
+  kill(signal: string): void {
+    this.signals.push(signal);
   }
 
   say(message: FromWorker): void {
@@ -87,5 +95,18 @@ describe("the primary of several workers", () => {
     workers[2]!.emit("error", Object.assign(new Error("spawn EAGAIN"), { code: "EAGAIN" }));
     vi.advanceTimersByTime(1_000);
     expect(workers).toHaveLength(4);
+  });
+
+  it("ends a worker that takes nothing for long, so that what waits for it does not fill the memory", () => {
+    const [stuck, well] = workers.map((worker) => worker.process);
+    vi.advanceTimersByTime(60_000);
+    stuck!.isStuck = true;
+    // Whoever asks is answered.
+    for (const worker of workers) worker.process.say({ kind: "began", nodeId: "again" });
+    vi.advanceTimersByTime(10_000);
+    expect(stuck!.signals).toEqual([]);
+    vi.advanceTimersByTime(6_000);
+    expect(stuck!.signals).toContain("SIGKILL");
+    expect(well!.signals).toEqual([]);
   });
 });

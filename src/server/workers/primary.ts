@@ -15,6 +15,10 @@ const END_MS = 12_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 10_000;
 const LIVED_MS = 30_000;
+/** How often it is looked whether workers take what they are sent, ms. */
+const LOOK_MS = 1_000;
+/** One that took nothing of what waits for it for so many looks is ended: what waits is in the memory of this process. */
+const STUCK_LOOKS = 15;
 
 export interface PrimaryParts {
   readonly count: number;
@@ -46,8 +50,12 @@ export function createPrimary(parts: PrimaryParts): Primary {
 /** A worker process, and what it said of itself. */
 interface Started {
   readonly worker: Worker;
+  readonly lanes: Lanes;
   readonly life: LanePort;
   readonly startedAt: number;
+  /** What had left for it at the last look, and for how many looks nothing has although something waits. */
+  leftBefore: number;
+  stuckLooks: number;
   nodeId: string | null;
   isListening: boolean;
 }
@@ -63,6 +71,7 @@ class ClusterPrimary implements Primary {
   #address: { url: string; port: number } | null = null;
   #onListening: () => void = () => {};
   #onFailed: (failure: Failure) => void = () => {};
+  #looks: NodeJS.Timeout | null = null;
   #isClosing = false;
   #onEnded: () => void = () => {};
 
@@ -74,6 +83,7 @@ class ClusterPrimary implements Primary {
   async start(): Promise<{ url: string; port: number }> {
     cluster.setupPrimary({ serialization: "advanced" });
     cluster.on("exit", this.#handleExit);
+    this.#looks = setInterval(() => this.#look(), LOOK_MS);
     // A worker that takes the place of another must find the port of the others.
     if (this.#port === 0) this.#port = await freePort(this.#parts.host);
     await new Promise<void>((resolve, reject) => {
@@ -104,14 +114,36 @@ class ClusterPrimary implements Primary {
         for (const { life } of this.#started.values()) life.send({ kind: "close" } satisfies ToWorker);
       });
     }
+    if (this.#looks !== null) clearInterval(this.#looks);
     cluster.off("exit", this.#handleExit);
+  }
+
+  /** Looks are counted, and not time: after a sleep of the machine everybody is to have as many again. */
+  #look(): void {
+    for (const started of this.#started.values()) {
+      const { lanes, worker } = started;
+      started.stuckLooks = lanes.waiting > 0 && lanes.left === started.leftBefore ? started.stuckLooks + 1 : 0;
+      started.leftBefore = lanes.left;
+      if (started.stuckLooks < STUCK_LOOKS) continue;
+      this.#parts.logger.error({ waiting: lanes.waiting }, "a worker takes nothing that it is sent; it is ended");
+      worker.process.kill("SIGKILL");
+    }
   }
 
   #startOne(): void {
     const worker = cluster.fork();
     const lanes = new Lanes(worker.process);
     const life = lanes.port("life");
-    const started: Started = { worker, life, startedAt: performance.now(), nodeId: null, isListening: false };
+    const started: Started = {
+      worker,
+      lanes,
+      life,
+      startedAt: performance.now(),
+      leftBefore: 0,
+      stuckLooks: 0,
+      nodeId: null,
+      isListening: false,
+    };
     this.#started.set(worker, started);
     // Unheard, it would end this process, and all workers with it.
     worker.on("error", (error: Error) => this.#handleError(started, error));
