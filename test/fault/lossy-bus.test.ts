@@ -45,7 +45,12 @@ class Stage {
     const token = await signToken(SECRET, { user, expiresInMs: 3_600_000 }, this.clock);
     const client = new RecordedClient(this.history, user, url, { token });
     this.clients.push(client);
-    await client.join(ROOM).joined;
+    const room = client.join(ROOM);
+    // A node that opens the room asks the other one, and waits a little for an answer that the bus may lose.
+    await until(async () => {
+      await this.clock.advance(50);
+      return room.status === "joined";
+    });
     return client;
   }
 
