@@ -91,6 +91,7 @@ describe("a game", () => {
     closing.push(() => client.close());
     await client.join("game:meadow");
     await client.next((envelope) => envelope.type === "game_player");
+    await client.next((envelope) => envelope.type === "game_thing");
     const other = await RawClient.open(server, "bob");
     closing.push(() => other.close());
     const joined = await other.join("game:meadow", { spectate: true, signature: meadow.layout.signature });
