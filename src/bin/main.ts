@@ -1,5 +1,5 @@
 import { YamabikoError } from "../protocol/index.ts";
-import { ConfigError } from "../server/config.ts";
+import { ConfigError } from "../server/config-error.ts";
 import { VERSION } from "../server/version.ts";
 import { doctor, doctorHelp } from "./commands/doctor.ts";
 import { migrate, migrateHelp } from "./commands/migrate.ts";

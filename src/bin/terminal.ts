@@ -1,4 +1,4 @@
-import { ConfigError } from "../server/config.ts";
+import { ConfigError } from "../server/config-error.ts";
 
 /** What a command may touch of the process, so that tests can stand in for it. */
 export interface Terminal {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 
 /** The names looked for in the working directory, in this order. */
 export const CONFIG_FILE_NAMES: readonly string[] = ["yamabiko.config.ts", "yamabiko.config.js", "yamabiko.config.mjs"];

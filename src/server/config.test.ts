@@ -3,18 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { LIMITS, type LimitName } from "../protocol/index.ts";
-import {
-  ConfigError,
-  type ConfigSources,
-  checkBusOverLog,
-  flagOf,
-  parseFlags,
-  resolveConfig,
-  SETTINGS,
-  toServerOptions,
-  variableOf,
-} from "./config.ts";
+import { checkBusOverLog, resolveConfig, toServerOptions } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import { loadConfigFile } from "./config-file.ts";
+import { type ConfigSources, parseFlags } from "./config-sources.ts";
+import { flagOf, SETTINGS, variableOf } from "./settings.ts";
 
 const SECRET = "a secret of more than thirty-two bytes, for tests";
 const dev = (sources: ConfigSources = {}) => resolveConfig({ ...sources, flags: { dev: true, ...sources.flags } });

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import sirv from "sirv";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 
 /** Answers a request, or calls `next` when it is not for this handler. */
 export type StaticHandler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;

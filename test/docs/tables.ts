@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CLOSE_CODES, ERRORS, LIMITS, type LimitName, limitVariable } from "../../src/protocol/index.ts";
-import { fileKeyOf, flagOf, SETTINGS, type SettingName, variableOf } from "../../src/server/config.ts";
+import { fileKeyOf, flagOf, SETTINGS, type SettingName, variableOf } from "../../src/server/settings.ts";
 
 /** The path of a file of the repository. */
 export const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -84,7 +84,7 @@ export function configurationPage(): string {
   const heading = ["flag", "variable", "in the file", "default", "what"];
   return `# Configuration
 
-<!-- Made from src/server/config.ts and src/protocol/limits.ts by \`npx vitest run test/docs -u\`; \`npm run check\` fails when it is out of date. -->
+<!-- Made from src/server/settings.ts and src/protocol/limits.ts by \`npx vitest run test/docs -u\`; \`npm run check\` fails when it is out of date. -->
 
 \`yamabiko serve\` takes settings as flags, as variables, and from a configuration file. A flag wins over a variable, a variable over
 the file, the file over the default. A name that does not exist is an error, wherever it stands, so a misspelt setting never goes

@@ -1,5 +1,6 @@
-import { parseFlags, resolveConfig, type ServerConfig } from "../../server/config.ts";
+import { resolveConfig, type ServerConfig } from "../../server/config.ts";
 import { loadConfigFile } from "../../server/config-file.ts";
+import { parseFlags } from "../../server/config-sources.ts";
 import { diagnoseAddress } from "../../server/diagnosis/address.ts";
 import { type Finding, ok, wrong } from "../../server/diagnosis/finding.ts";
 import { diagnoseStores } from "../../server/diagnosis/stores.ts";

@@ -1,5 +1,6 @@
-import { parseFlags, resolveConfig } from "../../server/config.ts";
+import { resolveConfig } from "../../server/config.ts";
 import { loadConfigFile } from "../../server/config-file.ts";
+import { parseFlags } from "../../server/config-sources.ts";
 import { migrateLog } from "../../server/stores.ts";
 import type { Command } from "../terminal.ts";
 

@@ -1,20 +1,13 @@
 import { withoutCredentials } from "../../link/link.ts";
 import { createLogger, type Logger } from "../../observe/logger.ts";
 import { LIMITS, type LimitName } from "../../protocol/index.ts";
-import {
-  ConfigError,
-  flagOf,
-  parseFlags,
-  resolveConfig,
-  SETTINGS,
-  type ServerConfig,
-  type SettingName,
-  toServerOptions,
-  variableOf,
-} from "../../server/config.ts";
+import { resolveConfig, type ServerConfig, toServerOptions } from "../../server/config.ts";
+import { ConfigError } from "../../server/config-error.ts";
 import { loadConfigFile } from "../../server/config-file.ts";
+import { parseFlags } from "../../server/config-sources.ts";
 import type { ServerOptions } from "../../server/options.ts";
 import { createServer, devSecretOf } from "../../server/server.ts";
+import { flagOf, SETTINGS, type SettingName, variableOf } from "../../server/settings.ts";
 import { openOwnLog } from "../../server/stores.ts";
 import { VERSION } from "../../server/version.ts";
 import { createPrimary } from "../../server/workers/primary.ts";

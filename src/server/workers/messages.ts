@@ -1,4 +1,4 @@
-import type { ConfigError } from "../config.ts";
+import type { ConfigError } from "../config-error.ts";
 
 /** What goes between the primary and a worker: what the log's and the bus's ports send, and words about the worker itself. */
 export type Lane = "log" | "bus" | "life";
