@@ -69,19 +69,23 @@ export async function findPort(random: Random): Promise<number> {
 export interface ServerProcessOptions {
   readonly command: string;
   readonly port: number;
+  /** Where the log is. Default: a SQLite file that outlives the process. */
+  readonly log?: string;
   /** Flags of `yamabiko serve` besides the port, the log and `--dev`. */
   readonly flags?: readonly string[];
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
+  /** Variables of its environment. None of the tests' own that begin with `YAMABIKO_` is passed on. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Wires for messages from and to a script loaded with `--import`. */
   readonly ipc?: boolean;
 }
 
-/** A server in a process of its own, with a SQLite log that outlives it. */
+/** A server in a process of its own; its log outlives it. */
 export class ServerProcess {
   readonly url: string;
   readonly wsUrl: string;
-  /** Where the log is. */
+  /** Where the log is, unless the options name another. */
   readonly logPath: string;
   /** What all incarnations printed, the last 64 KiB. */
   printed = "";
@@ -171,6 +175,11 @@ export class ServerProcess {
     return (await answer)[0] as MemorySample;
   }
 
+  /** Sends it a signal, such as SIGSTOP. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
   /** Lets it close. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
@@ -183,15 +192,15 @@ export class ServerProcess {
   }
 
   #spawn(): ChildProcess {
-    const { command, port, flags = [], nodeFlags = [], ipc = false } = this.#options;
-    const log = `sqlite:${this.logPath}`;
+    const { command, port, flags = [], nodeFlags = [], env = {}, ipc = false } = this.#options;
+    const { log = `sqlite:${this.logPath}` } = this.#options;
     const child = spawn(
       process.execPath,
       [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
       {
         cwd: this.#directory,
         // The server knows every variable that begins like its own, and refuses those of the tests.
-        env: withoutOwn(process.env),
+        env: { ...withoutOwn(process.env), ...env },
         stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
       },
     );
@@ -211,6 +220,8 @@ export class ServerProcess {
     this.#child = null;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
+    // One that was stopped would hear nothing but SIGKILL.
+    child.kill("SIGCONT");
     child.kill(signal);
     const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
     await exit;
