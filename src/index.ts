@@ -8,4 +8,6 @@ export type { ServerOptions } from "./server/options.ts";
 export { createServer, type YamabikoServer } from "./server/server.ts";
 export type { ServerRoom } from "./server/server-room.ts";
 export type { VapidKeys } from "./server/web-push-sender.ts";
+export type { ConnectionPage, ConnectionQuery } from "./session/connection-list.ts";
+export type { ConnectionState, ConnectionView } from "./session/connection-view.ts";
 export * from "./session/namespace.ts";

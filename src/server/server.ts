@@ -41,6 +41,7 @@ import {
   YamabikoError,
 } from "../protocol/index.ts";
 import { Rooms } from "../room/rooms.ts";
+import { ConnectionList, type ConnectionPage, type ConnectionQuery } from "../session/connection-list.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
 import { Router } from "../session/router.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -124,6 +125,11 @@ export interface YamabikoServer {
   metrics(): Promise<string>;
   /** How many clients are connected to this node. */
   readonly connections: number;
+  /**
+   * The connections of all nodes, a page at a time: who, by which transport, since when, in which rooms, how far away.
+   * Rejects with `invalid_message` for a `limit` that is not 1 to 1,000.
+   */
+  listConnections(query?: ConnectionQuery): Promise<ConnectionPage>;
 }
 
 /**
@@ -232,6 +238,12 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
     });
     const sessions = new Sessions(router, `${nodeId}-`);
+    const connectionList = new ConnectionList({
+      nodeId,
+      words: rooms.words,
+      otherNodes: () => rooms.otherNodes,
+      sessions: () => sessions.all(),
+    });
     const intake = new Slices(INTAKE_MS);
     observer.gauge("intake_waiting", () => intake.waiting);
     const webSocket = new WebSocketTransport({
@@ -258,7 +270,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
       compression: options.compression ?? false,
     };
-    return { rooms, sessions, webSocket, yjs, byHttp };
+    return { rooms, sessions, connectionList, webSocket, yjs, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
@@ -453,6 +465,8 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     inbox: async (userId, query) => withService(service).inbox(userId, query),
 
     dashboard: (name) => new ServerDashboard(name, dashboards?.service ?? null),
+
+    listConnections: async (query) => (await opened).connectionList.page(query),
 
     async disconnect(userId) {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");

@@ -53,7 +53,10 @@ export function createUpgrade(parts: UpgradeParts): (request: IncomingMessage, s
     if (open === null && parts.isAttached) return;
     const refuse = (error: unknown): void => refuseUpgrade(socket, error, parts.observer);
     parts.sockets.add(socket, () => refuse(closing()));
-    if (open !== null) answer({ request, socket, head, url: url! }, open, slices, parts).catch(refuse);
+    if (open !== null)
+      answer({ request, socket, head, url: url!, address: parts.clientAddress.of(request) }, open, slices, parts).catch(
+        refuse,
+      );
     else if (url === null) refuse(new YamabikoError("invalid_message", "The address of the request is not one."));
     else refuse(new YamabikoError("unknown_type", "There is nothing here."));
   };
@@ -75,6 +78,8 @@ interface Asked {
   /** What came behind it. */
   readonly head: Buffer;
   readonly url: URL;
+  /** The address it comes from, for the limits. */
+  readonly address: string;
 }
 
 /** Checks a credential, and gives what answers 101 and serves; that returns what ends the socket at the server's end, if nothing else does. */
@@ -98,24 +103,24 @@ const openEcho: Door =
     return () => connection.close(CLOSE_CODES.restart.code, "the server is closing");
   };
 
-const openWebSocket: Door = async ({ request, socket, head, url }, parts) => {
+const openWebSocket: Door = async ({ request, socket, head, url, address }, parts) => {
   const identity = await identify(request, url, parts);
-  return ({ webSocket }) => void webSocket.accept(request, socket, head, identity);
+  return ({ webSocket }) => void webSocket.accept(request, socket, head, identity, address);
 };
 
 /** A provider can say who it is only in the address (YJS-2), and learns only from a close frame that it need not come back. */
-const openYWebsocket: Door = async ({ request, socket, head, url }, parts) => {
+const openYWebsocket: Door = async ({ request, socket, head, url, address }, parts) => {
   const token = url.searchParams.get("token");
   url.searchParams.delete("token");
   const identity = await identify(request, url, parts);
   const documentId = decodePath(url.pathname.slice(YJS_PATH.length));
-  return ({ yjs }) => void yjs.acceptYWebsocket(request, socket, head, documentId, { identity, token });
+  return ({ yjs }) => void yjs.acceptYWebsocket(request, socket, head, documentId, { identity, token }, address);
 };
 
-const openHocuspocus: Door = async ({ request, socket, head, url }, parts) => {
+const openHocuspocus: Door = async ({ request, socket, head, url, address }, parts) => {
   const identity = await identify(request, url, parts);
   return ({ yjs }) => {
-    const close = yjs.acceptHocuspocus(request, socket, head, identity);
+    const close = yjs.acceptHocuspocus(request, socket, head, identity, address);
     return () => close(CLOSE_CODES.restart.code, "the server is closing");
   };
 };
@@ -130,7 +135,7 @@ function decodePath(path: string): string {
 }
 
 async function answer(asked: Asked, open: Door, slices: Slices, parts: UpgradeParts): Promise<void> {
-  const { request, socket } = asked;
+  const { request, socket, address } = asked;
   if (!isOriginAllowed(request, parts.allowedOrigins)) {
     throw new YamabikoError("access_denied", "Pages of this origin may not connect.", {
       remedy: "Add the origin to `allowedOrigins`.",
@@ -139,7 +144,7 @@ async function answer(asked: Asked, open: Door, slices: Slices, parts: UpgradePa
   if (parts.dev && !isLoopbackHost(request)) {
     throw new YamabikoError("access_denied", "In development mode the server is reached as localhost only.");
   }
-  const release = parts.ipLimits.take(parts.clientAddress.of(request));
+  const release = parts.ipLimits.take(address);
   parts.sockets.hold(socket, release);
   try {
     const transports = await parts.opened.catch(() => Promise.reject(closing()));

@@ -29,6 +29,10 @@ export interface Connection extends Sink {
    * do not read from it for reasons of our own, it is now.
    */
   readonly heardAt: number;
+  /** How long the newest ping that was answered was on its way and back, ms; null or absent when that is not known. */
+  readonly latencyMs?: number | null;
+  /** Somebody wants to know `latencyMs`: finds it out, so that it is there when it is asked for again. */
+  measure?(): void;
   /** Whether more waits to be sent than the outbox limit allows. Then nothing more is done for the client until `wake`. */
   readonly isCongested: boolean;
   /** Takes a message made for this client alone; it leaves as what `deliver` takes does. Never throws. */

@@ -49,6 +49,8 @@ export interface SessionOptions {
   readonly rates?: Rates | undefined;
   /** False for a client that nobody will know again after this request: it is no member of the rooms it reads. Default: true. */
   readonly isMember?: boolean | undefined;
+  /** The address it comes from, for whoever looks. Default: not known. */
+  readonly address?: string | undefined;
 }
 
 /** Who counts the sessions of a node. */
@@ -76,6 +78,10 @@ export class Session {
   entering: Map<string, { isKicked: boolean }> | null = null;
   /** Whether it counts as a member of the rooms it joined. */
   readonly isMember: boolean;
+  /** The address it comes from; null when that is not known. */
+  readonly address: string | null;
+  /** When it was opened, ms since 1970. */
+  readonly since: number;
   readonly #sessions: SessionKeeper;
   readonly #router: SessionRouter;
   /** Null while they would be full. */
@@ -112,13 +118,15 @@ export class Session {
     connection: Connection,
     router: SessionRouter,
     sessions: SessionKeeper,
-    { rates, isMember = true }: SessionOptions = {},
+    { rates, isMember = true, address }: SessionOptions = {},
   ) {
     this.id = id;
     this.connection = connection;
     this.#router = router;
     this.#sessions = sessions;
     this.isMember = isMember;
+    this.address = address ?? null;
+    this.since = router.services.clock.now();
     this.#rates = rates ?? null;
     this.#sharesRates = rates !== undefined;
   }

@@ -23,6 +23,7 @@ function ours(chunks: readonly Buffer[], bounds = BOUNDS): Said[] {
   const reader = new FrameReader(
     {
       received: (bytes, isBinary) => void said.push([isBinary ? "binary" : "text", bytes.toString("latin1")]),
+      ponged: () => {},
       pinged: (payload) => void said.push(["ping", payload.toString("latin1")]),
       closed: (code) => void said.push(["closed", code]),
       broke: (fault) => void said.push(["broke", fault]),
@@ -196,7 +197,7 @@ describe("FrameReader", () => {
 
   it("CON-2: what is half read takes memory by what has come, whatever it came in", () => {
     const bounds = { messageBytes: 1_000_000, deflated: false };
-    const nothing = { received() {}, pinged() {}, closed() {}, broke() {} };
+    const nothing = { received() {}, pinged() {}, ponged() {}, closed() {}, broke() {} };
     const announced = frame({ first: FIN | TEXT, payload: Buffer.alloc(1_000_000, 97) }).subarray(0, 20);
     const crumb = frame({ first: 0, payload: Buffer.from("a") });
     const readers = Array.from({ length: 300 }, () => new FrameReader(nothing, bounds));

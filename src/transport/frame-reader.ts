@@ -11,6 +11,7 @@ export interface FrameListener {
   /** A whole message. Text is valid UTF-8. */
   received(bytes: Buffer, isBinary: boolean): void;
   pinged(payload: Buffer): void;
+  ponged(): void;
   /** The other side is done; null when it did not say why. Nothing is read after it. */
   closed(code: number | null): void;
   /** The other side broke a rule. Nothing is read after it. */
@@ -112,7 +113,8 @@ export class FrameReader {
     const opcode = first & 0x0f;
     if (opcode === OPCODE.ping) this.#listener.pinged(payload);
     else if (opcode === OPCODE.close) this.#takeClose(payload);
-    else if (opcode !== OPCODE.pong) this.#takePart(first, payload);
+    else if (opcode === OPCODE.pong) this.#listener.ponged();
+    else this.#takePart(first, payload);
   }
 
   #takePart(first: number, payload: Buffer): void {

@@ -11,6 +11,8 @@ import type { Slices } from "./slices.ts";
 const CLOSE_MS = 2_000;
 /** How long it has to take the rest and to hang up, when it closed first or broke a rule, ms. */
 const HANG_UP_MS = 30_000;
+/** How often a connection is pinged only to know how far away it is, ms. */
+const MEASURE_MS = 10_000;
 
 export interface FramedSocketParts {
   readonly fanout: Fanout;
@@ -54,6 +56,10 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
   readonly #in: FrameReader;
   #heardAt: number;
   #bytesRead = 0;
+  /** When the newest ping left. */
+  #pingedAt = Number.NEGATIVE_INFINITY;
+  #isPongAwaited = false;
+  #latencyMs: number | null = null;
   #isPaused = false;
   #isPausedByOwner = false;
   #isPausedByOutbox = false;
@@ -185,8 +191,25 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
 
   ping(): boolean {
     if (this.#out.isClosed) return false;
+    if (!this.#isPongAwaited) this.#pingedAt = this.#parts.clock.monotonic();
+    this.#isPongAwaited = true;
     this.deliver(PING);
     return true;
+  }
+
+  ponged(): void {
+    if (this.#isPongAwaited) this.#latencyMs = this.#parts.clock.monotonic() - this.#pingedAt;
+    this.#isPongAwaited = false;
+  }
+
+  /** As `Connection.measure`. */
+  measure(): void {
+    if (this.#parts.clock.monotonic() - this.#pingedAt >= MEASURE_MS) this.ping();
+  }
+
+  /** As `Connection.latencyMs`. */
+  get latencyMs(): number | null {
+    return this.#latencyMs;
   }
 
   handleDrain(): void {

@@ -49,6 +49,7 @@ export async function poll(
   const session = parts.sessions.open(connection, {
     rates: parts.rates.of(rateKey(caller)),
     isMember: isKnown(caller),
+    address: caller.address,
   });
   leave.onGone(() => {
     session.end("aborted");

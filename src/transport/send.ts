@@ -34,7 +34,7 @@ export interface RequestParts {
 export async function sendMessages(body: Uint8Array, caller: Caller, parts: RequestParts): Promise<SendAnswer> {
   const { isArray, messages } = readMessages(body, parts.limits);
   const connection = new SendConnection(parts.clock);
-  const session = parts.sessions.open(connection, { rates: parts.rates.of(rateKey(caller)) });
+  const session = parts.sessions.open(connection, { rates: parts.rates.of(rateKey(caller)), address: caller.address });
   try {
     introduce(session, caller, parts.guests);
     if (connection.closed !== null) throw connection.refusal ?? connection.closed;

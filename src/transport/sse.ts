@@ -59,7 +59,7 @@ export async function serveSse(
   if (socket.destroyed) return;
   const takesSmall = parts.compression && takesGzip(response.req.headers["accept-encoding"]);
   const connection = new SseConnection(request, socket, takesSmall, parts);
-  const session = parts.sessions.open(connection);
+  const session = parts.sessions.open(connection, { address: caller.address });
   connection.listen(session);
   try {
     introduce(session, caller, parts.guests);

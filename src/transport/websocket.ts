@@ -39,12 +39,13 @@ export class WebSocketTransport {
    * Answers 101 and serves the client. The caller has checked path, origin, limits and credentials.
    * @param head what came behind the request.
    * @param identity who the handshake's own credential named; null when there was none.
+   * @param address the address it comes from.
    * @throws {YamabikoError} `invalid_message` for a handshake that is none; then nothing was answered.
    */
-  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null): void {
+  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null, address: string): void {
     const handshake = answerHandshake(request, this.#parts.compression);
     const connection = this.#connect("websocket", request, socket, handshake);
-    const session = this.#parts.sessions.open(connection);
+    const session = this.#parts.sessions.open(connection, { address });
     connection.serve(session);
     // The answer, and what is said first, leave in one write.
     connection.begin(handshake.answer, head);

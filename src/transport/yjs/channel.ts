@@ -78,7 +78,7 @@ export class YjsChannel implements Connection {
     this.format = owner.format;
     // The socket sees to the rates of all its documents.
     const none = new Bucket(0, clock);
-    this.#session = sessions.open(this, { rates: { messages: none, bytes: none } });
+    this.#session = sessions.open(this, { rates: { messages: none, bytes: none }, address: socket.address });
   }
 
   /** Lets the client in. */
@@ -185,6 +185,18 @@ export class YjsChannel implements Connection {
 
   get writable(): boolean {
     return this.#socket.writable;
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.pendingBytes;
+  }
+
+  get latencyMs(): number | null {
+    return this.#socket.latencyMs;
+  }
+
+  measure(): void {
+    this.#socket.measure();
   }
 
   get isCongested(): boolean {

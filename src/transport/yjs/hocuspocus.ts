@@ -36,8 +36,8 @@ export class HocuspocusConnection extends YjsSocket {
   #idleTimer: Timer | null = null;
 
   /** @param identity who the handshake's own credential named, for providers without a token. */
-  constructor(socket: Socket, parts: YjsParts, identity: Identity | null) {
-    super(socket, parts);
+  constructor(socket: Socket, parts: YjsParts, identity: Identity | null, address: string) {
+    super(socket, parts, address);
     this.#parts = parts;
     this.#identity = identity;
     this.#waitForDocument(parts.limits.authenticateMs);

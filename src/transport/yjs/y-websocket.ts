@@ -18,8 +18,8 @@ export class YWebsocketConnection extends YjsSocket implements ChannelOwner {
   #isTold = false;
 
   /** @throws {YamabikoError} `invalid_message` for what cannot be the name of a document. */
-  constructor(documentId: string, socket: Socket, parts: YjsParts) {
-    super(socket, parts);
+  constructor(documentId: string, socket: Socket, parts: YjsParts, address: string) {
+    super(socket, parts, address);
     this.#channel = new YjsChannel(documentId, this, this, parts);
   }
 

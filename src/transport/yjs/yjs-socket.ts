@@ -14,6 +14,8 @@ export const QUIET_MS = 12_000;
  * refused but read later, so that the provider feels it.
  */
 export abstract class YjsSocket extends FramedSocket {
+  /** The address it comes from. */
+  readonly address: string;
   readonly #messages: Bucket;
   readonly #bytes: Bucket;
   readonly #parts: FramedSocketParts;
@@ -25,8 +27,9 @@ export abstract class YjsSocket extends FramedSocket {
   readonly #pausing = new Set<object>();
   #pingedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(socket: Socket, parts: FramedSocketParts) {
+  constructor(socket: Socket, parts: FramedSocketParts, address: string) {
     super(socket, parts, { messageBytes: parts.limits.yjsMessageBytes, deflated: false });
+    this.address = address;
     this.#parts = parts;
     this.#messages = new Bucket(parts.limits.messagesPerSecond, parts.clock);
     this.#bytes = new Bucket(parts.limits.bytesPerSecond, parts.clock);

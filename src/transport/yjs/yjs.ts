@@ -24,9 +24,10 @@ export class YjsTransport {
     head: Buffer,
     documentId: string,
     credential: Credential,
+    address: string,
   ): void {
     const { answer } = answerHandshake(request, false);
-    const connection = new YWebsocketConnection(documentId, socket, this.#parts);
+    const connection = new YWebsocketConnection(documentId, socket, this.#parts, address);
     connection.begin(answer, head);
     connection.enter(credential);
   }
@@ -40,9 +41,10 @@ export class YjsTransport {
     socket: Socket,
     head: Buffer,
     identity: Identity | null,
+    address: string,
   ): (code: number, reason: string) => void {
     const { answer } = answerHandshake(request, false);
-    const connection = new HocuspocusConnection(socket, this.#parts, identity);
+    const connection = new HocuspocusConnection(socket, this.#parts, identity, address);
     connection.begin(answer, head);
     return (code, reason) => connection.close(code, reason);
   }
