@@ -93,6 +93,7 @@ export const GAUGES = {
   yjs_bytes: "bytes of Yjs documents in memory",
   yjs_folds: "large Yjs documents waiting to be read or compacted",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
+  user_rates: "users whose rates are remembered",
   peers: "other nodes that are there",
   state_owned_elsewhere: "keys of rooms' state that other nodes own",
 } as const satisfies Record<string, string>;

@@ -20,8 +20,13 @@ export const LIMITS = {
   },
   roomsPerConnection: { default: 128, off: false, dev: true, what: "rooms joined by one connection" },
   connections: { default: 100_000, off: true, dev: true, what: "connections of this node" },
-  connectionsPerIp: { default: 10, off: true, dev: false, what: "connections of one IP address (IPv6: of one /64)" },
-  connectionsPerUser: { default: 50, off: true, dev: true, what: "connections of one user on this node" },
+  connectionsPerIp: {
+    default: 10,
+    off: true,
+    dev: false,
+    what: "connections of one IP address (IPv6: of one /64), over all nodes",
+  },
+  connectionsPerUser: { default: 50, off: true, dev: true, what: "connections of one user, over all nodes" },
   handshakesPerSecond: {
     default: 20,
     off: true,
@@ -51,7 +56,13 @@ export const LIMITS = {
     default: 200,
     off: true,
     dev: false,
-    what: "messages per second of one user on this node, burst twice that",
+    what: "messages per second of one user, over all nodes, burst twice that",
+  },
+  userBytesPerSecond: {
+    default: 2 * 1024 * 1024,
+    off: true,
+    dev: false,
+    what: "received bytes per second of one user, over all nodes, burst twice that",
   },
   inFlight: {
     default: 1_000,

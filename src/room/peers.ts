@@ -84,9 +84,9 @@ export class Peers {
     });
   }
 
-  /** The ids of the other nodes that are there. */
+  /** The ids of the other nodes that are there; none when this one has ended. */
   get nodeIds(): readonly string[] {
-    return Array.from(this.#heardAt.keys());
+    return this.#isClosed ? [] : Array.from(this.#heardAt.keys());
   }
 
   // ---- rooms

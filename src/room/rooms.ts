@@ -28,12 +28,10 @@ export class Rooms {
   readonly fanout: Fanout;
   /** What is said between nodes that is about no room. */
   readonly words: Words;
-  /** Told of a node that was not known. */
-  onNodeFound: ((nodeId: string) => void) | null = null;
-  /** Told of a node that is there no longer. */
-  onNodeLost: ((nodeId: string) => void) | null = null;
   readonly #peers: Peers;
   readonly #parts: RoomsParts;
+  readonly #onNodeFound: ((nodeId: string) => void)[] = [];
+  readonly #onNodeLost: ((nodeId: string) => void)[] = [];
   /** In the order of last use, the longest unused first. */
   readonly #rooms = new Map<string, Room>();
   readonly #opening = new Map<string, Promise<Room>>();
@@ -48,8 +46,12 @@ export class Rooms {
     this.words = new Words(parts);
     this.#peers = new Peers({
       ...parts,
-      onFound: (nodeId) => this.onNodeFound?.(nodeId),
-      onLost: (nodeId) => this.onNodeLost?.(nodeId),
+      onFound: (nodeId) => {
+        for (const tell of this.#onNodeFound) tell(nodeId);
+      },
+      onLost: (nodeId) => {
+        for (const tell of this.#onNodeLost) tell(nodeId);
+      },
     });
     this.#arm();
     parts.observer.gauge("rooms", () => this.#rooms.size);
@@ -166,6 +168,16 @@ export class Rooms {
   /** The other nodes that are there. */
   get otherNodes(): readonly string[] {
     return this.#peers.nodeIds;
+  }
+
+  /** Tells of every node that is found from now on. */
+  onNodeFound(tell: (nodeId: string) => void): void {
+    this.#onNodeFound.push(tell);
+  }
+
+  /** Tells of every node that is there no longer. */
+  onNodeLost(tell: (nodeId: string) => void): void {
+    this.#onNodeLost.push(tell);
   }
 
   /**

@@ -40,6 +40,11 @@ export class Words {
     this.#stops = [bus.subscribe(NODES_CHANNEL, onNotice), bus.subscribe(nodeChannel(nodeId), onNotice)];
   }
 
+  /** Whether no word is ever lost or late. */
+  get isLossless(): boolean {
+    return this.#parts.bus.lossless;
+  }
+
   /** Calls `hear` for every word of this name that another node says. */
   on(name: string, hear: Hear): void {
     this.#hearers.set(name, hear);

@@ -2,7 +2,7 @@ import type { Observer } from "../observe/observer.ts";
 import { type Clock, type Limits, YamabikoError } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
 import { Buckets } from "../session/limits.ts";
-import { AddressCounts } from "./address-counts.ts";
+import { SharedCounts } from "../session/shared-counts.ts";
 
 /** How many bodies of one address may be on their way at once, for each connection it may have. */
 const BODIES = 4;
@@ -16,12 +16,12 @@ export class IpLimits {
   readonly #handshakes: Buckets;
   readonly #credentials: Buckets;
   readonly #requests: Buckets;
-  /** What the address has at the other processes of this machine; null where there are none. */
-  readonly #counts: AddressCounts | null;
+  /** What the address has at the other nodes. */
+  readonly #counts: SharedCounts;
 
-  /** @param isShared whether other processes of this machine serve the same addresses. */
-  constructor(limits: Limits, clock: Clock, observer: Observer, isShared = false) {
-    this.#counts = isShared ? new AddressCounts(() => this.#connections) : null;
+  constructor(limits: Limits, clock: Clock, observer: Observer) {
+    const limit = limits.connectionsPerIp;
+    this.#counts = new SharedCounts({ name: "addresses", limit, clock, here: () => this.#connections });
     this.#limits = limits;
     this.#observer = observer;
     this.#handshakes = new Buckets(clock);
@@ -45,12 +45,12 @@ export class IpLimits {
    */
   hold(address: string): () => void {
     this.#checkPlace(address);
-    return count(this.#connections, address, (left) => this.#counts?.changed(address, left));
+    return count(this.#connections, address, (left) => this.#counts.changed(address, left));
   }
 
-  /** Counts with the other processes of this machine from now on. */
+  /** Counts with the other nodes from now on. */
   attach(rooms: Rooms): void {
-    this.#counts?.attach(rooms);
+    if (this.#limits.connectionsPerIp > 0) this.#counts.attach(rooms);
   }
 
   /**
@@ -83,7 +83,7 @@ export class IpLimits {
   #checkPlace(address: string): void {
     const { connectionsPerIp } = this.#limits;
     if (connectionsPerIp === 0) return;
-    const held = (this.#connections.get(address) ?? 0) + (this.#counts?.elsewhere(address) ?? 0);
+    const held = (this.#connections.get(address) ?? 0) + this.#counts.elsewhere(address);
     if (held >= connectionsPerIp) this.#refuse();
   }
 

@@ -149,7 +149,7 @@ export interface NodeShared {
   readonly devSecret?: string | undefined;
   /** What guests are known again by, where no other secret is. Default: a random one. */
   readonly guestSecret?: string | undefined;
-  /** Whether they share the limit per address, and are measured together. Default: false. */
+  /** Whether they are measured together. Default: false. */
   readonly isWorker?: boolean;
 }
 
@@ -199,7 +199,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   });
   observer.gauge("tickets", () => tickets.count);
   const clientAddress = new ClientAddress(options.trustedProxies ?? []);
-  const ipLimits = new IpLimits(limits, clock, observer, isWorker);
+  const ipLimits = new IpLimits(limits, clock, observer);
   const defaultRoom = options.defaultRoom === undefined ? null : parseRoomId(options.defaultRoom);
   const allowedOrigins = options.allowedOrigins ?? [];
   const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);

@@ -2,6 +2,8 @@ import type { Clock } from "../protocol/index.ts";
 
 /** With this many times the burst refused, and not made up for by waiting, a bucket is overdrawn. */
 const PATIENCE = 10;
+/** How much of what was used elsewhere a bucket pays for at most, ms of its rate. */
+const CHARGED_MS = 10_000;
 
 /** A token bucket: `perSecond` on average, twice that at once. 0 means no limit. */
 export class Bucket {
@@ -36,6 +38,15 @@ export class Bucket {
     }
     this.#debt += count;
     return Math.ceil((Math.min(count, this.#capacity) - this.#tokens) / this.#perMs);
+  }
+
+  /** Takes what was used elsewhere, whether it is there or not: paid for afterwards, up to ten seconds' worth. */
+  charge(count: number): void {
+    if (this.#perMs === 0) return;
+    const now = this.#clock.monotonic();
+    const filled = this.#tokens + (now - this.#filledAt) * this.#perMs;
+    this.#filledAt = now;
+    this.#tokens = Math.max(Math.min(this.#capacity, filled) - count, -CHARGED_MS * this.#perMs);
   }
 
   /** Gives back what was taken for something that was refused for another reason. */

@@ -20,6 +20,7 @@ import type { Services } from "./services.ts";
 import type { Session, SessionRouter } from "./session.ts";
 import type { Turn } from "./turn.ts";
 import { unknownMessage, unknownNamespace } from "./unknown.ts";
+import { UserRates } from "./user-rates.ts";
 
 /** How often a handler runs again when somebody else changed what it amends. */
 const AMEND_TRIES = 5;
@@ -45,7 +46,7 @@ export class Router implements SessionRouter {
   readonly services: Services;
   /** Who was taken out of a room and may not go on in it without joining again. */
   readonly kicks: Kicks;
-  readonly #userMessages: Buckets;
+  readonly #userRates: UserRates;
   readonly #roomMessages: Buckets;
   /** Roomless types, and the namespace they belong to. */
   readonly #roomless = new Map<string, Namespace>();
@@ -57,7 +58,9 @@ export class Router implements SessionRouter {
     this.services = services;
     this.kicks = new Kicks(services.clock);
     services.observer.gauge("kicks", () => this.kicks.count);
-    this.#userMessages = new Buckets(services.clock);
+    const { limits, clock, rooms, observer } = services;
+    this.#userRates = new UserRates(limits, clock, rooms.words, () => rooms.otherNodes.length > 0);
+    observer.gauge("user_rates", () => this.#userRates.count);
     this.#roomMessages = new Buckets(services.clock);
     for (const namespace of services.namespaces.values()) {
       const { name, addressedBy } = namespace;
@@ -77,23 +80,29 @@ export class Router implements SessionRouter {
     const address = this.services.defaultRoom;
     const { isDuplex, joinsDefaultRoom = true } = session.connection;
     if (address !== null && isDuplex && joinsDefaultRoom)
-      void this.route(session, { type: "join_room", payload: { roomId: address.roomId } });
+      void this.route(session, { type: "join_room", payload: { roomId: address.roomId } }, null, 0);
   }
 
   /**
    * One message. Answers it, whatever happens; undefined when it is answered, else a promise that settles then and never rejects.
    * @param refusal why it is refused whatever it is; it still has its place in the order.
+   * @param bytes its size.
    */
-  route(session: Session, envelope: Envelope, refusal: YamabikoError | null = null): Promise<void> | undefined {
+  route(session: Session, envelope: Envelope, refusal: YamabikoError | null, bytes: number): Promise<void> | undefined {
     try {
-      return this.#route(session, envelope, refusal);
+      return this.#route(session, envelope, refusal, bytes);
     } catch (error) {
       this.#refuse(session, envelope, null, error);
       return undefined;
     }
   }
 
-  #route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void> | undefined {
+  #route(
+    session: Session,
+    envelope: Envelope,
+    refusal: YamabikoError | null,
+    bytes: number,
+  ): Promise<void> | undefined {
     if (envelope.type === "ack") return undefined;
     if (envelope.type === "authenticate") {
       if (refusal !== null) throw refusal;
@@ -110,7 +119,7 @@ export class Router implements SessionRouter {
       session.ack(envelope.messageId, {});
       return undefined;
     }
-    const refused = refusal ?? this.#limitUser(session);
+    const refused = refusal ?? this.#limitUser(session, bytes);
     const roomless = this.#roomless.get(envelope.type);
     const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
     const address = isRoomless ? null : this.#addressOf(session, envelope);
@@ -131,7 +140,7 @@ export class Router implements SessionRouter {
 
   /** Forgets rates nobody uses. */
   sweep(): void {
-    this.#userMessages.sweep();
+    this.#userRates.sweep();
     this.#roomMessages.sweep();
   }
 
@@ -291,11 +300,11 @@ export class Router implements SessionRouter {
     throw new YamabikoError("invalid_message", `"${envelope.type}" needs a \`roomId\` in its payload.`);
   }
 
-  #limitUser(session: Session): YamabikoError | null {
-    const wait = this.#userMessages.take(session.user!.id, this.services.limits.userMessagesPerSecond);
-    if (wait === 0) return null;
-    this.services.observer.limited("userMessagesPerSecond");
-    return new YamabikoError("rate_limited", "Too many messages from this user.", { retryAfterMs: wait });
+  #limitUser(session: Session, bytes: number): YamabikoError | null {
+    const tooSoon = this.#userRates.take(session.user!.id, bytes);
+    if (tooSoon === null) return null;
+    this.services.observer.limited(tooSoon.limit);
+    return new YamabikoError("rate_limited", "Too many messages from this user.", { retryAfterMs: tooSoon.waitMs });
   }
 
   #limitRoom(session: Session, address: RoomAddress, namespace: Namespace): void {

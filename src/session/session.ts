@@ -29,10 +29,10 @@ import { Turn } from "./turn.ts";
 export interface SessionRouter {
   readonly services: Services;
   /**
-   * One message. Answers it, whatever happens; undefined when it is answered, else a promise that settles then and never
-   * rejects.
+   * One message of so many bytes. Answers it, whatever happens; undefined when it is answered, else a promise that settles then
+   * and never rejects.
    */
-  route(session: Session, envelope: Envelope, refusal: YamabikoError | null): Promise<void> | undefined;
+  route(session: Session, envelope: Envelope, refusal: YamabikoError | null, bytes: number): Promise<void> | undefined;
   /** The session's user is known. */
   welcomed(session: Session): void;
 }
@@ -182,7 +182,7 @@ export class Session {
     const holdsUp = envelope.type === "authenticate";
     // In its turn: before it may have stood an `authenticate` that was still being checked.
     if (!holdsUp) this.#isPresumed = false;
-    const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal);
+    const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal, bytes);
     if (!holdsUp) gate?.leave();
     const done = (): void => {
       if (holdsUp) this.#openGate();

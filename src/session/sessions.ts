@@ -6,6 +6,7 @@ import { leaveRoom } from "./handlers/leave-room.ts";
 import type { User } from "./namespace.ts";
 import type { Router } from "./router.ts";
 import { Session, type SessionKeeper, type SessionOptions } from "./session.ts";
+import { SharedCounts } from "./shared-counts.ts";
 
 /** How often connections are looked at, ms. One sweep serves all. */
 const SWEEP_MS = 1_000;
@@ -23,6 +24,8 @@ export class Sessions implements SessionKeeper {
   /** Those that have not said who they are, and when they came, by the monotonic clock, ms. */
   readonly #unknown = new Map<Session, number>();
   readonly #perUser = new Map<string, number>();
+  /** What the users have at other nodes. */
+  readonly #perUserElsewhere: SharedCounts;
   #nextId = 0;
   readonly #prefix: string;
   #sweepTimer: Timer | null = null;
@@ -33,6 +36,10 @@ export class Sessions implements SessionKeeper {
   constructor(router: Router, prefix: string) {
     this.#router = router;
     this.#prefix = prefix;
+    const { limits, clock, rooms } = router.services;
+    const limit = limits.connectionsPerUser;
+    this.#perUserElsewhere = new SharedCounts({ name: "users", limit, clock, here: () => this.#perUser });
+    if (limit > 0) this.#perUserElsewhere.attach(rooms);
     this.#listen();
     this.#every(SWEEP_MS, () => this.sweep());
     this.#gateEvery();
@@ -72,12 +79,14 @@ export class Sessions implements SessionKeeper {
   /** A session knows its user now. Returns why it may not stay, or null. */
   admit(session: Session, user: User): YamabikoError | null {
     const { limits, observer } = this.#router.services;
-    const count = this.#perUser.get(user.id) ?? 0;
+    const here = this.#perUser.get(user.id) ?? 0;
+    const count = here + this.#perUserElsewhere.elsewhere(user.id);
     if (limits.connectionsPerUser !== 0 && count >= limits.connectionsPerUser) {
       observer.limited("connectionsPerUser");
       return new YamabikoError("too_many_connections", `You have ${count} connections already.`);
     }
-    this.#perUser.set(user.id, count + 1);
+    this.#perUser.set(user.id, here + 1);
+    this.#perUserElsewhere.changed(user.id, here + 1);
     this.#unknown.delete(session);
     return null;
   }
@@ -87,6 +96,7 @@ export class Sessions implements SessionKeeper {
     const left = (this.#perUser.get(user.id) ?? 1) - 1;
     if (left === 0) this.#perUser.delete(user.id);
     else this.#perUser.set(user.id, left);
+    this.#perUserElsewhere.changed(user.id, left);
   }
 
   /** A session is over. For `Session` only. */

@@ -3,7 +3,8 @@ import { signToken } from "../../src/auth/jwt.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import type { YamabikoServer } from "../../src/server/server.ts";
-import { RawClient, startServer, until } from "../harness.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
+import { RawClient, startServer, until, upgrade } from "../harness.ts";
 import { ask } from "../transports/http-request.ts";
 
 const SECRET = "a secret that both nodes have, and nobody else";
@@ -153,5 +154,63 @@ describe("two nodes", () => {
     await ben.ask("send_message", { roomId: "lobby", content: "still here" });
     const told = ben.received.filter(({ type }) => type === "user_joined" || type === "user_left");
     expect(told).toEqual([]);
+  });
+
+  it("LIM-2 connectionsPerUser, connectionsPerIp: count at both, and a place that is given back is one at both", async () => {
+    await Promise.all([here.close(), there.close()]);
+    const hub = createMemoryHub();
+    const log = createMemoryLog();
+    const start = () =>
+      startServer({
+        log,
+        bus: createMemoryBus({ hub }),
+        dev: false,
+        auth: { secret: SECRET },
+        guests: true,
+        limits: { connectionsPerUser: 3, connectionsPerIp: 6 },
+      });
+    [here, there] = await Promise.all([start(), start()]);
+    const statusAt = async (server: Server) => (await upgrade(server.url)).status;
+    const clients = [await enter(here, "ann"), await enter(there, "ann"), await enter(here, "ann")];
+    const headers = { Authorization: `Bearer ${await token("ann")}` };
+    await until(async () => {
+      const fourth = new RawClient(there.wsUrl, [], { headers });
+      return (await fourth.closed).code === 4429;
+    });
+    clients.push(await enter(there, "ben"), await enter(there, "cy"), await enter(here, "dan"));
+    await until(async () => (await statusAt(here)) === 429 && (await statusAt(there)) === 429);
+    clients[2]!.close();
+    await until(async () => (await statusAt(there)) === 101);
+    await until(() => here.connections === 2);
+    const again = await enter(there, "ann");
+    expect(again.closeCode).toBeNull();
+  });
+
+  it("LIM-2 userMessagesPerSecond: what a user sends at one is paid for at the other", async () => {
+    await Promise.all([here.close(), there.close()]);
+    const hub = createMemoryHub();
+    const log = createMemoryLog();
+    const clock = createFakeClock();
+    const limits = { userMessagesPerSecond: 10 };
+    const start = () => startServer({ log, clock, bus: createMemoryBus({ hub }), limits, auth: { secret: SECRET } });
+    [here, there] = await Promise.all([start(), start()]);
+    const credential = await signToken(SECRET, { user: "ann", name: "ann", expiresInMs: 600_000 }, clock);
+    const headers = { Authorization: `Bearer ${credential}` };
+    const open = (server: Server) => RawClient.open(server, undefined, { headers });
+    const [atHere, atThere] = [await open(here), await open(there)];
+    // Nodes find each other, and buckets are full.
+    await clock.advance(20_000);
+    for (let index = 0; index < 20; index++) {
+      expect(await atHere.ask("list_rooms", {})).toMatchObject({ success: true });
+    }
+    expect(await atHere.ask("list_rooms", {})).toMatchObject({ error: { code: "rate_limited" } });
+    await clock.advance(2_000);
+    expect(await atThere.ask("list_rooms", {})).toMatchObject({ success: true });
+    for (let index = 0; index < 19; index++) await atThere.ask("list_rooms", {});
+    await clock.advance(1_000);
+    // Alone it would be a full bucket.
+    const answers = await Promise.all(Array.from({ length: 20 }, () => atHere.ask("list_rooms", {})));
+    expect(answers.filter(({ success }) => success).length).toBeLessThan(20);
+    expect(await here.metrics()).toMatch(/yamabiko_rate_limited_total\{limit="userMessagesPerSecond"\} [1-9]/);
   });
 });

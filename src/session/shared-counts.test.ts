@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "../bus/bus.ts";
 import { type Node, World } from "../room/world.test-support.ts";
-import { AddressCounts } from "./address-counts.ts";
+import { createLossyBus, type LossyBus } from "../testing/lossy-bus.ts";
+import { SharedCounts } from "./shared-counts.ts";
 
 /** A bus whose notices come all at once, as they do between processes. */
 class Batches {
@@ -20,24 +21,25 @@ class Batches {
   }
 }
 
-describe("the connections of an address at other processes", () => {
+describe("counts that nodes share", () => {
   const ADDRESS = "192.0.2.1";
   let world: World;
   let batches: Batches;
   let a: Node;
   let b: Node;
-  let countsOfA: AddressCounts;
-  let countsOfB: AddressCounts;
+  let countsOfA: SharedCounts;
+  let countsOfB: SharedCounts;
   let here: Map<string, number>;
 
   beforeEach(async () => {
     world = new World();
     batches = new Batches();
     a = world.node({ bus: batches.wrap });
-    countsOfA = new AddressCounts(() => []);
+    const parts = { name: "addresses", limit: 10, clock: world.clock };
+    countsOfA = new SharedCounts({ ...parts, here: () => [] });
     countsOfA.attach(a.rooms);
     here = new Map([[ADDRESS, 3]]);
-    countsOfB = new AddressCounts(() => here);
+    countsOfB = new SharedCounts({ ...parts, here: () => here });
     b = world.node();
     countsOfB.attach(b.rooms);
     await world.settle();
@@ -79,5 +81,41 @@ describe("the connections of an address at other processes", () => {
     await world.settle();
     expect(a.rooms.otherNodes).toEqual([]);
     expect(countsOfA.elsewhere(ADDRESS)).toBe(0);
+  });
+});
+
+describe("counts that nodes share over a bus that loses, repeats and reorders", () => {
+  it("are right in the end, whatever was lost", async () => {
+    const world = new World();
+    const lossy: LossyBus[] = [];
+    const lose = (bus: Bus): Bus => {
+      const wrapped = createLossyBus(bus, { seed: 7, clock: world.clock, loss: 0.5, maxDelayMs: 2_000 });
+      lossy.push(wrapped);
+      return wrapped;
+    };
+    const here = new Map<string, number>();
+    const parts = { name: "users", limit: 50, clock: world.clock };
+    const countsOfA = new SharedCounts({ ...parts, here: () => [] });
+    countsOfA.attach(world.node({ bus: lose }).rooms);
+    const countsOfB = new SharedCounts({ ...parts, here: () => here });
+    countsOfB.attach(world.node({ bus: lose }).rooms);
+    await world.settle();
+    const change = (key: string, count: number): void => {
+      here.set(key, count);
+      countsOfB.changed(key, count);
+    };
+    for (let step = 0; step < 300; step++) {
+      change(`user-${step % 20}`, (step * 7) % 40);
+      await world.clock.advance(130);
+    }
+    for (const bus of lossy) bus.faulty = false;
+    // A last change is what tells that something before it is missing.
+    change("user-0", 9);
+    await world.clock.advance(10_000);
+    for (const [key, count] of here) {
+      // Under a tenth of the limit is not worth telling.
+      expect([key, countsOfA.elsewhere(key)]).toEqual([key, count < 5 ? 0 : count]);
+    }
+    world.close();
   });
 });
