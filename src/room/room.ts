@@ -128,8 +128,9 @@ export class Room {
   #share(life: number): SharedState {
     const { roomId, nodeId, clock, kind, peers, observer } = this.#parts;
     const isKept = (family: string): boolean => kind.state[family]?.kept === true;
+    const isInherited = (family: string): boolean => kind.state[family]?.inherited === true;
     const shared = new SharedState(
-      { roomId, nodeId, life, state: this.state, clock, isKept },
+      { roomId, nodeId, life, state: this.state, clock, isKept, isInherited },
       {
         arrived: (presence) => this.members.arrived(presence),
         departed: (userId, reason) => this.members.departed(userId, reason),

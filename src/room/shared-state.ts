@@ -13,6 +13,8 @@ export interface SharedStateParts {
   readonly clock: Clock;
   /** Whether the log has a family's values: the highest is the newest, whoever owns it. */
   isKept(family: string): boolean;
+  /** Whether a family's values outlive the node that set them by the grace. */
+  isInherited(family: string): boolean;
 }
 
 /** Told what other nodes did. */
@@ -159,13 +161,14 @@ export class SharedState {
     return replica.life === life ? replica.known : 0;
   }
 
-  /** Another node has gone, or has the room open no longer. Its members stay for `graceMs`; everything else ends now. */
+  /** Another node has gone, or has the room open no longer. Its members, and what is inherited, stay for `graceMs`; everything else ends now. */
   forget(nodeId: string, graceMs: number): void {
     this.peers.delete(nodeId);
     const replica = this.#replicas.get(nodeId);
     if (replica === undefined) return;
     const now = this.#parts.clock.monotonic();
-    replica.end((family) => graceMs === 0 || family !== MEMBERS, now);
+    const { isInherited } = this.#parts;
+    replica.end((family) => graceMs === 0 || (family !== MEMBERS && !isInherited(family)), now);
     if (graceMs === 0) this.#replicas.delete(nodeId);
     else replica.endsAt = now + graceMs;
     this.#listener.changed();

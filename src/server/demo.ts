@@ -32,7 +32,7 @@ const SYMBOLS = ["YAMA", "BIKO", "TANI", "MINE", "KAZE"] as const;
 /** What the ticker needs of the server. */
 export interface TickerParts {
   /** Gives `TICKER_ROOM`. Not called before somebody joins it. */
-  readonly room: () => Pick<ServerRoom, "publish" | "state" | "members">;
+  readonly room: () => Pick<ServerRoom, "state" | "members">;
   readonly clock?: Clock;
 }
 
@@ -103,22 +103,23 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
       return stop();
     }
     if (perSecond > 0 && clock.monotonic() >= dueAt) {
-      if (opened === null || lead?.holds() === true) publish();
+      if (opened !== null && lead?.holds() === true) publish(opened, lead);
       dueAt += 1_000 / perSecond;
       if (clock.monotonic() - dueAt > MAX_BEHIND_MS) dueAt = clock.monotonic();
     }
     if (timer === null) plan();
   };
 
-  const publish = (): void => {
+  const publish = (into: OpenRoom, { fence }: Lead): void => {
     if (inFlight >= MAX_IN_FLIGHT) return;
     const symbol = SYMBOLS[turn++ % SYMBOLS.length] ?? SYMBOLS[0];
     const price = Math.max(1, (prices.get(symbol) ?? 100) * (1 + (Math.random() - 0.5) / 100));
     prices.set(symbol, price);
     inFlight += 1;
     const payload = { symbol, price: Math.round(price * 100) / 100, at: Math.round(now() * 100) / 100 };
-    room()
-      .publish("price", payload)
+    into
+      // Whoever slept between the look at the lead and now is refused by the log.
+      .append({ type: "price", payload, fence })
       .catch(() => {}) // the next one may do; a demonstration owes nobody this price
       .finally(() => {
         inFlight -= 1;
@@ -170,7 +171,9 @@ export function createTicker({ room, clock = systemClock }: TickerParts): Ticker
       compare_clocks: message({ right: "read", joined: false, handle: () => ({ now: Math.round(now() * 100) / 100 }) }),
     },
     events: { price: z.object({ symbol: z.string(), price: z.number(), at: z.number() }) },
-    state: { rate: { event: "rate_changed", change: (_key: string, value: Json) => ({ perSecond: value }) } },
+    state: {
+      rate: { event: "rate_changed", inherited: true, change: (_key: string, value: Json) => ({ perSecond: value }) },
+    },
     retention: { maxEvents: KEPT_EVENTS },
     access: ({ roomId }) => roomId === TICKER_ROOM,
     open: (room) => {

@@ -308,6 +308,11 @@ export interface StateDefinition {
    * Kept durably as a mark: values are seqs that only move forward, keys are users. Default: false, in memory.
    */
   readonly kept?: boolean;
+  /**
+   * What a node has set stays for 10 s after the node has ended, until another node sets or removes it: for what the room's leader
+   * sets, and the next leader goes on with. Default: false, it ends with its node.
+   */
+  readonly inherited?: boolean;
   /** The payload of the envelope. `value` is null when the key was removed; `last` is what it was then. */
   change(key: string, value: Json, last: Json): JsonObject;
   /**

@@ -28,16 +28,9 @@ const MAX_GATHERED = 1_000;
 const COMMAND_MS = 2_000;
 /** Commands on their way to another node. */
 const MAX_COMMANDS = 1_000;
-
-/** What a leader left counts for this long, ms. */
-const INHERIT_MS = 15_000;
-
-/** What a leader leaves to whoever leads next. */
-interface Inheritance {
-  readonly players: readonly [id: string, entry: PlayerEntry][];
-  readonly things: readonly [key: string, value: Json][];
-  readonly at: number;
-}
+/** A leader that has not been heard of for this long, and for as many ticks, may be gone, ms. */
+const SILENT_MS = 1_000;
+const SILENT_TICKS = 5;
 
 /** One input on its way to the node that leads. */
 type SentInput = [userId: string, source: string, seq: number | null, input: Json];
@@ -60,11 +53,13 @@ export class GameRoom implements RoomFeature {
   #commandIds = 0;
   #simulation: Simulation | null = null;
   #lead: Lead | null = null;
-  /** The newest reign heard of, and its node. */
+  /** The newest reign heard of, its node, and when that was heard of last. */
   #fence = 0;
   #leader: string | null = null;
+  #heardAt = 0;
+  /** The reign that the newest tick followed is of, and when it came. */
+  #followedFence = 0;
   #followedAt = 0;
-  #inheritance: Inheritance | null = null;
   #letGo: (() => void) | null = null;
   #gathered: SentInput[] = [];
   #gatherTimer: Timer | null = null;
@@ -132,7 +127,8 @@ export class GameRoom implements RoomFeature {
     // Who reads without being known again is nobody's player.
     if (!options.spectate && this.#room.isMember(user.id)) {
       this.#presence.arrived({ id: user.id, name: user.name });
-      if (this.#simulation !== null) this.#callRoll(this.#simulation);
+      const simulation = this.#ruled();
+      if (simulation !== null) this.#callRoll(simulation);
       else this.#watch();
     }
   }
@@ -143,8 +139,9 @@ export class GameRoom implements RoomFeature {
    */
   input(userId: string, source: string, seq: number | null, input: Json): boolean {
     const now = this.#room.clock.monotonic();
-    if (this.#simulation !== null) return this.#simulation.input(userId, source, seq, input, now) === null;
-    if (this.#leader === null || this.#gathered.length >= MAX_GATHERED) return false;
+    const simulation = this.#ruled();
+    if (simulation !== null) return simulation.input(userId, source, seq, input, now) === null;
+    if (this.#present === null || this.#gathered.length >= MAX_GATHERED) return false;
     this.#gathered.push([userId, source, seq, input]);
     this.#gatherTimer ??= this.#room.clock.setTimer(() => this.#sendInputs(), GATHER_MS);
     return true;
@@ -157,11 +154,13 @@ export class GameRoom implements RoomFeature {
 
   /** Something that is not a matter of every tick. Rejects with what the game answers, and `unavailable`. */
   async command(type: string, payload: JsonObject, from: Newcomer): Promise<void> {
-    if (this.#simulation !== null) {
-      this.#simulation.command(type, payload, from);
+    const simulation = this.#ruled();
+    if (simulation !== null) {
+      simulation.command(type, payload, from);
       return;
     }
-    if (this.#leader === null || this.#commands.size >= MAX_COMMANDS) throw notLed();
+    const leader = this.#present;
+    if (leader === null || this.#commands.size >= MAX_COMMANDS) throw notLed();
     const id = ++this.#commandIds;
     const { clock } = this.#room;
     const answered = new Promise<void>((resolve, reject) => {
@@ -173,7 +172,7 @@ export class GameRoom implements RoomFeature {
       };
       this.#commands.set(id, { settle, timer: clock.setTimer(() => settle(notLed()), COMMAND_MS) });
     });
-    this.#room.tell("command", { id, type, payload, from: { ...from } }, this.#leader);
+    this.#room.tell("command", { id, type, payload, from: { ...from } }, leader);
     return answered;
   }
 
@@ -187,7 +186,7 @@ export class GameRoom implements RoomFeature {
   heard(name: string, data: Json | Uint8Array, from: string): void {
     if (name === "tick") this.#follow(data as Uint8Array, from);
     else if (name === "watch") this.#presence.heard(from, (data as unknown as { users: Newcomer[] }).users);
-    else if (name === "inherit") this.#inherit(data as unknown as Pick<Inheritance, "players" | "things">);
+    else if (name === "reign") this.#hearReign((data as unknown as { fence: number }).fence, from);
     else if (name === "inputs") this.#takeInputs(data as unknown as SentInput[]);
     else if (name === "command") this.#runCommand(data as unknown as SentCommand, from);
     else if (name === "answer") this.#answered(data as unknown as { id: number; error: JsonObject | null });
@@ -213,11 +212,8 @@ export class GameRoom implements RoomFeature {
     const known = this.#followed.newest;
     const since = this.#room.clock.monotonic() - this.#followedAt;
     const tick = known === null ? 0 : known.tick + 1 + Math.max(0, Math.round((since * this.#game.tick) / 1_000));
-    const left = this.#inheritance;
-    const isFresh = left !== null && this.#room.clock.monotonic() - left.at < INHERIT_MS;
-    const entries = new Map([...(isFresh ? left.players : []), ...this.#entries]);
-    const things = new Map([...(isFresh ? left.things : []), ...this.#things]);
-    this.#inheritance = null;
+    const entries = new Map(this.#entries);
+    const things = new Map(this.#things);
     simulation.takeOver(known, tick, entries, things);
     this.#fence = Math.max(this.#fence, fence);
     this.#leader = this.#room.nodeId;
@@ -231,7 +227,21 @@ export class GameRoom implements RoomFeature {
     for (const [key, value] of things) this.#tellState(THINGS, key, value);
     signal.addEventListener("abort", () => this.#abdicate(simulation));
     this.#callRoll(simulation);
+    // Those who followed another leader tell this one who plays there.
+    this.#room.tell("reign", { fence });
     this.#loop.start();
+  }
+
+  /** The world, when this node leads at this moment: it may have slept, and then another node leads already. */
+  #ruled(): Simulation | null {
+    if (this.#simulation !== null && this.#lead?.holds() !== true) this.#abdicate(this.#simulation);
+    return this.#simulation;
+  }
+
+  /** The node that leads, as far as it is known that it is there. */
+  get #present(): string | null {
+    const silentMs = Math.max(SILENT_MS, (SILENT_TICKS * 1_000) / this.#game.tick);
+    return this.#room.clock.monotonic() - this.#heardAt <= silentMs ? this.#leader : null;
   }
 
   /** Another node leads from now on, or will. */
@@ -241,16 +251,16 @@ export class GameRoom implements RoomFeature {
     this.#simulation = null;
     this.#lead = null;
     this.#leader = null;
-    // What a node has set may end with it, before another one leads.
-    const players = Array.from(this.#entries);
-    if (players.length > 0) this.#room.tell("inherit", { players, things: Array.from(this.#things) });
     // What is known of the world is the best there is until somebody else tells.
     const newest = simulation.ring.newest;
     this.#followed.clear();
-    if (newest === null) return;
-    const copy = this.#followed.claim(newest.tick);
-    copy.copy(newest);
-    this.#followedAt = this.#room.clock.monotonic();
+    if (newest !== null) {
+      const copy = this.#followed.claim(newest.tick);
+      copy.copy(newest);
+      this.#followedFence = this.#fence;
+      this.#followedAt = this.#room.clock.monotonic();
+    }
+    if (this.#letGo !== null && !this.#isClosed) this.#watch();
   }
 
   #planWatch(): void {
@@ -269,10 +279,10 @@ export class GameRoom implements RoomFeature {
     }, WATCH_MS);
   }
 
-  /** Tells the node that leads who plays here, and that its ticks are wanted. */
+  /** Tells the node that leads who plays here, and that its ticks are wanted; all nodes, where it is not known which one leads. */
   #watch(): void {
     if (this.#simulation !== null) return;
-    this.#room.tell("watch", { users: this.#presence.local.map((user) => ({ ...user })) }, this.#leader ?? undefined);
+    this.#room.tell("watch", { users: this.#presence.local.map((user) => ({ ...user })) }, this.#present ?? undefined);
   }
 
   /** Nobody plays or watches here any more. When nobody does elsewhere either, the world is over: the next one begins anew. */
@@ -284,8 +294,9 @@ export class GameRoom implements RoomFeature {
       for (const id of Array.from(this.#entries.keys())) simulation.leave(id);
       for (const key of Array.from(this.#things.keys())) this.#tellState(THINGS, key, null);
     }
-    this.#letGo?.();
+    const letGo = this.#letGo;
     this.#letGo = null;
+    letGo?.();
     if (simulation !== null) this.#abdicate(simulation);
     if (this.#entries.size === 0) this.#followed.clear();
   }
@@ -293,15 +304,14 @@ export class GameRoom implements RoomFeature {
   // ---- leading
 
   #step(): void {
-    const simulation = this.#simulation;
-    // It may have slept: then another node leads already.
-    if (simulation === null || this.#lead?.holds() !== true) return this.#abdicate(simulation);
+    const simulation = this.#ruled();
+    if (simulation === null) return;
     if (simulation.tick % Math.ceil(this.#game.tick / ROLL_CALLS_PER_SECOND) === 0) this.#callRoll(simulation);
     simulation.step();
   }
 
   #publish(): void {
-    const simulation = this.#simulation;
+    const simulation = this.#ruled();
     if (simulation === null) return;
     const started = performance.now();
     this.#ticks.publish(simulation.tick);
@@ -339,14 +349,16 @@ export class GameRoom implements RoomFeature {
 
   #takeInputs(inputs: readonly SentInput[]): void {
     const now = this.#room.clock.monotonic();
-    for (const [userId, source, seq, input] of inputs) this.#simulation?.input(userId, source, seq, input, now);
+    const simulation = this.#ruled();
+    for (const [userId, source, seq, input] of inputs) simulation?.input(userId, source, seq, input, now);
   }
 
   #runCommand({ id, type, payload, from }: SentCommand, node: string): void {
-    if (this.#simulation === null) return;
+    const simulation = this.#ruled();
+    if (simulation === null) return;
     let error: JsonObject | null = null;
     try {
-      this.#simulation.command(type, payload, from);
+      simulation.command(type, payload, from);
     } catch (thrown) {
       error = toYamabikoError(thrown).toWire() as unknown as JsonObject;
       if (!(thrown instanceof YamabikoError)) this.#room.failure(`the game's "${type}"`, thrown);
@@ -356,33 +368,43 @@ export class GameRoom implements RoomFeature {
 
   // ---- following
 
-  #follow(note: Uint8Array, from: string): void {
-    if (this.#simulation !== null) return;
-    const { fence, frame } = openNote(note);
-    if (fence < this.#fence) return;
-    const isNew = fence > this.#fence || from !== this.#leader;
+  /** Another node leads: it wants to know who plays here. */
+  #hearReign(fence: number, from: string): void {
+    if (this.#acknowledge(fence, from) && this.isRunning) this.#watch();
+  }
+
+  /** Whether this is the newest reign. One that is newer than this node's own has ended that, whatever its clock says. */
+  #acknowledge(fence: number, from: string): boolean {
+    if (fence < this.#fence || (fence === this.#fence && this.#simulation !== null)) return false;
+    if (fence > this.#fence) this.#abdicate(this.#simulation);
     this.#fence = fence;
     this.#leader = from;
+    this.#heardAt = this.#room.clock.monotonic();
+    return true;
+  }
+
+  #follow(note: Uint8Array, from: string): void {
+    const { fence, frame } = openNote(note);
+    if (!this.#acknowledge(fence, from)) return;
+    const isNew = fence > this.#followedFence;
     const { head, bits } = openFrame(frame);
     const { newest } = this.#followed;
     if (!isNew && newest !== null && head.tick <= newest.tick) return;
     if (isNew) this.#followed.clear();
     this.#decoder.decode(bits, head.tick, null, this.#followed.claim(head.tick));
+    this.#followedFence = fence;
     this.#followedAt = this.#room.clock.monotonic();
     if (isNew) this.#watch();
     this.#ticks.publish(head.tick);
-  }
-
-  #inherit({ players, things }: Pick<Inheritance, "players" | "things">): void {
-    this.#inheritance = { players, things, at: this.#room.clock.monotonic() };
   }
 
   #sendInputs(): void {
     this.#gatherTimer = null;
     const inputs = this.#gathered;
     this.#gathered = [];
-    if (this.#simulation !== null) this.#takeInputs(inputs);
-    else if (this.#leader !== null) this.#room.tell("inputs", inputs, this.#leader);
+    const leader = this.#present;
+    if (this.#ruled() !== null) this.#takeInputs(inputs);
+    else if (leader !== null) this.#room.tell("inputs", inputs, leader);
   }
 
   #answered({ id, error }: { id: number; error: JsonObject | null }): void {

@@ -42,8 +42,12 @@ export function game(games: Games = openField, { name = "game", maxRunning = 100
     name,
     joinOptions,
     state: {
-      [PLAYERS]: { event: "game_player", change: (userId: string, player: Json) => ({ userId, player }) },
-      [THINGS]: { event: "game_thing", change: (key: string, value: Json) => ({ key, value }) },
+      [PLAYERS]: {
+        event: "game_player",
+        inherited: true,
+        change: (userId: string, player: Json) => ({ userId, player }),
+      },
+      [THINGS]: { event: "game_thing", inherited: true, change: (key: string, value: Json) => ({ key, value }) },
     },
     // Nothing of a game is logged; what a back end publishes there is news to those who are there.
     retention: { maxEvents: 100 },
