@@ -49,6 +49,7 @@ describe("the state of a room on several nodes", () => {
   const ann = { id: "ann", name: "Ann" };
   const users = (room: Room) => room.members.list().users.map(({ userId }) => userId);
   const topics = (room: Room) => room.stateSnapshot().topic ?? {};
+  const turns = (room: Room) => room.stateSnapshot().turn ?? {};
 
   describe("of values", () => {
     it("is seen on all, and told to their readers (STA-1)", async () => {
@@ -218,6 +219,27 @@ describe("the state of a room on several nodes", () => {
       expect(users(roomB)).toEqual(["ann"]);
       expect(sink.messages.filter(({ type }) => type === "user_left")).toMatchObject([{ payload: { userId: "bob" } }]);
       expect(sink.messages.filter(({ type }) => type === "user_joined")).toHaveLength(2);
+    });
+
+    it("STA-5: keeps what is inherited of a node that ended through the grace, for whoever goes on with it", async () => {
+      const { sink } = await b.join();
+      for (const key of ["kept", "taken", "removed"]) roomA.setState("turn", key, "of a");
+      await world.settle();
+      a.rooms.close();
+      await world.settle();
+      expect(turns(roomB)).toEqual({ kept: "of a", taken: "of a", removed: "of a" });
+      roomB.setState("turn", "taken", "of b");
+      roomB.removeState("turn", "removed");
+      await world.advance(GRACE_MS - 2_000);
+      expect(turns(roomB)).toEqual({ kept: "of a", taken: "of b" });
+      await world.advance(4_000);
+      expect(turns(roomB)).toEqual({ taken: "of b" });
+      const told = sink.messages.filter(({ type }) => type === "turn_changed").map(({ payload }) => payload);
+      expect(told.slice(3)).toEqual([
+        { key: "taken", value: "of b" },
+        { key: "removed", value: null },
+        { key: "kept", value: null },
+      ]);
     });
 
     it("STA-5: loses those of a node that let the room go while nobody heard it", async () => {

@@ -16,10 +16,11 @@ import type { Subscription } from "./subscription.ts";
 /** The room most tests speak of. */
 export const ROOM = "chat:room";
 
-/** A room that keeps everything: `topic` for state, `typing` with a lease of 5 s, `read` kept in the log. */
+/** A room that keeps everything: `topic` for state, `turn` that outlives its node, `typing` with a lease of 5 s, `read` kept in the log. */
 export const KIND: RoomKind = {
   state: {
     topic: { event: "topic_changed", change: (key, value) => ({ key, value }) },
+    turn: { event: "turn_changed", inherited: true, change: (key, value) => ({ key, value }) },
     typing: { event: "typing_changed", leaseMs: 5_000, change: (key, value) => ({ key, value }) },
     read: { event: "read_moved", kept: true, change: (key, value) => ({ key, value }) },
   },

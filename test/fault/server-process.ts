@@ -24,6 +24,8 @@ export interface Bundle {
   readonly command: string;
   /** A script for `--import` that answers how much memory the process holds. */
   readonly memoryProbe: string;
+  /** A server of its own with a game and a ticker, in place of the command. */
+  readonly leadNode: string;
   remove(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function bundleCommand(): Promise<Bundle> {
       yamabiko: source("../../src/bin/yamabiko.ts"),
       worker: source("../../src/log/sqlite/worker.ts"),
       "memory-probe": source("memory-probe.ts"),
+      "lead-node": source("lead-node.ts"),
     },
     outdir: directory,
     bundle: true,
@@ -48,6 +51,7 @@ export async function bundleCommand(): Promise<Bundle> {
   return {
     command: join(directory, "yamabiko.js"),
     memoryProbe: join(directory, "memory-probe.js"),
+    leadNode: join(directory, "lead-node.js"),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
 }
