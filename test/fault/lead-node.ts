@@ -20,7 +20,7 @@ const ticker = defineNamespace({
     });
     const timer = setInterval(() => {
       if (lead?.holds() !== true) return;
-      const payload = { by: room.nodeId, fence: lead.fence, count: ++count };
+      const payload = { by: process.pid, fence: lead.fence, count: ++count };
       room.append({ type: "beat", payload, fence: lead.fence }).catch(() => {});
     }, BEAT_MS);
     return {
