@@ -1,4 +1,5 @@
 import { type Clock, parseRoomId, type RoomAddress, systemClock } from "../protocol/index.ts";
+import { isOperator, mayOperate } from "./operator.ts";
 
 /** What a user may do in a room. */
 export type AccessRight = "read" | "write" | "admin";
@@ -43,7 +44,8 @@ const RULE_TIMEOUT_MS = 5_000;
 const INBOX_NAMESPACE = "user";
 
 /**
- * Makes the decision of who may do what. All of these must say yes:
+ * Makes the decision of who may do what. An operator has the rights `mayOperate` says and no others. For everybody else all of these
+ * must say yes:
  *
  * 1. In `user:<id>` nobody but that user has any right, whatever rules and claims say.
  * 2. The token's claim `rooms` (AUTH-8), if there is one. A claim that is malformed in any part gives no right at all.
@@ -87,6 +89,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return (user, address, right) => {
     if (!namespaces.has(address.namespace)) return false;
+    if (isOperator(user)) return mayOperate(address.namespace, right);
     if (address.namespace === INBOX_NAMESPACE && address.name !== user.id) return false;
     const claim = claimOf(user);
     if (claim !== null && !claim.allows(address.roomId, right)) return false;

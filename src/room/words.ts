@@ -65,14 +65,14 @@ export class Words {
     }
   }
 
-  /** Asks a node. Resolves to null when it does not answer within 2 s, or cannot. */
-  async ask(nodeId: string, name: string, asked: Json): Promise<Json> {
+  /** Asks a node. Resolves to null when it does not answer within `waitMs` (default: 2 s), or cannot. */
+  async ask(nodeId: string, name: string, asked: Json, waitMs = ANSWER_MS): Promise<Json> {
     if (this.#isClosed) return null;
     const id = randomBytes(9).toString("base64url");
     const answer = new Promise<Json>((resolve) => {
       this.#questions.set(id, resolve);
     });
-    const timer = this.#parts.clock.setTimer(() => this.#questions.get(id)?.(null), ANSWER_MS);
+    const timer = this.#parts.clock.setTimer(() => this.#questions.get(id)?.(null), waitMs);
     this.#publish(nodeChannel(nodeId), name, { id, asked });
     const answered = await answer;
     timer.cancel();

@@ -4,9 +4,11 @@ import type { z } from "zod";
 import { withoutCredentials } from "../link/link.ts";
 import { LIMITS, type LimitName, type Limits, resolveLimits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
+import type { AdminOptions } from "./admin/options.ts";
 import { ConfigError } from "./config-error.ts";
 import { type ConfigSources, collect, type Said } from "./config-sources.ts";
 import type { ServerOptions } from "./options.ts";
+import { isLoopbackAddress } from "./origin.ts";
 import { whole } from "./setting-forms.ts";
 import { SETTINGS, type Setting, type SettingName } from "./settings.ts";
 import { busFor, isShared, sqlitePathOf } from "./stores.ts";
@@ -15,11 +17,16 @@ type Values = { [name in SettingName]: z.output<(typeof SETTINGS)[name]["schema"
 
 /** Everything the server is told. */
 export interface ServerConfig
-  extends Omit<Values, `retention${string}` | `vapid${string}` | "bus" | "config" | "workers"> {
+  extends Omit<
+    Values,
+    `retention${string}` | `vapid${string}` | `admin${string}` | "metricsSecret" | "bus" | "config" | "workers"
+  > {
   /** The bus named, or the one that fits the log. */
   readonly bus: string;
   /** How many processes serve the port. */
   readonly workers: number;
+  /** The admin listener; null for none. */
+  readonly admin: (Required<Pick<AdminOptions, "port" | "host">> & AdminOptions) | null;
   /** The keys for Web Push; null for none. */
   readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
   readonly retention: {
@@ -98,6 +105,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     jwtIssuer: read("jwtIssuer"),
     jwtAudience: read("jwtAudience"),
     apiKey: read("apiKey"),
+    admin: adminOf(read),
     push: pushKeysOf(read),
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
@@ -138,6 +146,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
       audience: config.jwtAudience ?? undefined,
     },
     apiKeys: config.apiKey,
+    admin: config.admin ?? undefined,
     push: config.push ?? undefined,
     namespaces: config.code.namespaces,
     access: config.code.access,
@@ -159,6 +168,19 @@ export function checkBusOverLog(bus: string, log: string): void {
 
 function workersOf(said: number | "auto"): number {
   return said === "auto" ? availableParallelism() : said;
+}
+
+/** @throws {ConfigError} when others can reach it, and there is no secret. */
+function adminOf(read: <N extends SettingName>(name: N) => Values[N]): ServerConfig["admin"] {
+  const [port, host, secret] = [read("adminPort"), read("adminHost"), read("adminSecret")];
+  if (port === "off") return null;
+  if (secret === null && !isLoopbackAddress(host)) {
+    throw new ConfigError(
+      `The admin listener on ${host} can be reached by others, and has no secret.`,
+      "Set YAMABIKO_ADMIN_SECRET (openssl rand -base64 24), or leave YAMABIKO_ADMIN_HOST at 127.0.0.1.",
+    );
+  }
+  return { port, host, secret: secret ?? undefined, metricsSecret: read("metricsSecret") ?? undefined };
 }
 
 /** @throws {ConfigError} when some of the three are set and others are not. */

@@ -21,7 +21,7 @@ export interface HttpParts {
   /** Whether only this machine's own names are served. */
   readonly dev: boolean;
   readonly clientAddress: ClientAddress;
-  readonly ipLimits: IpLimits;
+  readonly ipLimits: Pick<IpLimits, "ask">;
   readonly observer: Observer;
   /** Serves pages; calls `next` for what is not there. Null for none. */
   readonly pages: ((request: IncomingMessage, response: ServerResponse, next: () => void) => void) | null;

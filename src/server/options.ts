@@ -7,6 +7,7 @@ import type { Log, Retention } from "../log/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock, Limits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
+import type { AdminOptions } from "./admin/options.ts";
 import type { PushOptions } from "./notifications.ts";
 
 /** What `createServer` takes. Everything has a default; production needs `auth`. */
@@ -46,6 +47,11 @@ export interface ServerOptions {
   readonly dev?: boolean | undefined;
   /** Let clients without a token in. Default: as `dev`. */
   readonly guests?: boolean | undefined;
+  /**
+   * Metrics, health and the admin console on an address and with a credential of their own. It is listening when `listen` has
+   * resolved, also with an attached `server`. Default: none.
+   */
+  readonly admin?: AdminOptions | undefined;
   /** Every connection joins this room by itself, and messages without a room go to it. Default: none. */
   readonly defaultRoom?: string | undefined;
   /** Origins besides the server's own whose pages may connect, e.g. `https://app.example`. `*` is any. */

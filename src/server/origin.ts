@@ -17,6 +17,13 @@ export function isOriginAllowed(request: IncomingMessage, allowed: readonly stri
   }
 }
 
+const LOOPBACK_ADDRESS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
+
+/** Whether only this machine reaches what listens on this address. */
+export function isLoopbackAddress(host: string): boolean {
+  return LOOPBACK_ADDRESS.test(host);
+}
+
 const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\]|[a-z0-9-]+\.localhost)(:\d{1,5})?$/i;
 
 /**

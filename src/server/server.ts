@@ -1,11 +1,6 @@
 import { randomBytes } from "node:crypto";
-import {
-  createServer as createHttpServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type RequestListener,
-} from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Server as HttpServer, IncomingMessage, RequestListener } from "node:http";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { createAccess } from "../auth/access.ts";
@@ -50,6 +45,8 @@ import { Slices } from "../transport/slices.ts";
 import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { YjsTransport } from "../transport/yjs/yjs.ts";
+import { createAdminListener } from "./admin/listener.ts";
+import { createConsolePages } from "./admin/pages.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
@@ -60,12 +57,13 @@ import { IpLimits } from "./ip-limits.ts";
 import { Link } from "./links.ts";
 import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
+import { addressOf, closeHttp, createOwnHttp, listenOn } from "./own-http.ts";
 import type { Route } from "./route.ts";
 import { dashboardRoutes } from "./routes/dashboards.ts";
 import { documentsRoutes } from "./routes/documents.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
-import { operationRoutes } from "./routes/operations.ts";
+import { healthRoutes, operationRoutes } from "./routes/operations.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { ServerDashboard } from "./server-dashboard.ts";
 import { ServerRoom } from "./server-room.ts";
@@ -85,20 +83,15 @@ const BACK_WITHIN_MS = 1_000;
 const CLOSE_MS = 5_000;
 /** How long it then waits for close handshakes, ms. */
 const GOODBYE_MS = 2_500;
-/** How many connections may wait to be accepted: when a server comes back, all its clients come at once. */
-const BACKLOG = 4_096;
-/** How long a whole request may take, ms. */
-const REQUEST_MS = 30_000;
-/** How often requests whose headers or body take too long are looked for, ms. */
-const CHECK_MS = 1_000;
 
 /** A running server. */
 export interface YamabikoServer {
   /**
    * Opens the log and listens. With an attached `server` it only opens the log.
-   * Rejects when the log cannot be opened or the port is taken; then call it again with another, or `close`.
+   * Rejects when the log cannot be opened or a port is taken; then call it again with another, or `close`.
+   * `adminUrl` is where the admin listener is; null where there is none.
    */
-  listen(port?: number, host?: string): Promise<{ url: string; port: number }>;
+  listen(port?: number, host?: string): Promise<{ url: string; port: number; adminUrl: string | null }>;
   /**
    * Says `not ready` for `readyGraceMs` and serves on, so that load balancers look away. Then takes nothing more, tells
    * clients when to come back, finishes and answers what was accepted (for at most 5 s), and lets go of everything; all this
@@ -331,16 +324,20 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     checkBackEnd,
     room,
   };
+  const health = healthRoutes({
+    isReady: () => isReady && !isLeaving,
+    links: () => ({ log: links.log.state, bus: links.bus.state }),
+  });
+  const metricsText = async () => ({ type: registry.contentType, text: await metrics() });
   const routes: Route[] = [
+    ...health,
     ...operationRoutes({
       ...credentials,
       devSecret,
       limits,
       clock,
       ipLimits,
-      isReady: () => isReady && !isLeaving,
-      links: () => ({ log: links.log.state, bus: links.bus.state }),
-      metrics: dev ? async () => ({ type: registry.contentType, text: await metrics() }) : null,
+      metrics: dev ? metricsText : null,
     }),
     ...documentRoutes({
       namespaces: Array.from(namespaces.values()),
@@ -368,6 +365,22 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     pages,
     isClosing: () => isLeaving,
   });
+
+  const admin =
+    options.admin === undefined
+      ? null
+      : createAdminListener({
+          options: options.admin,
+          limits,
+          clock,
+          observer,
+          openRoutes: health,
+          operatorRoutes: [],
+          metrics: metricsText,
+          pages: createConsolePages(),
+          webSocket: async () => (await serving()).webSocket,
+          newOperatorId: () => `@operator-${createNodeId()}`,
+        });
 
   const ownHttp = options.server === undefined ? createOwnHttp(limits, handle) : null;
   const http: HttpServer = options.server ?? ownHttp!;
@@ -398,7 +411,8 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     isClosed = true;
     detach();
     if (ownHttp === null) http.off("upgrade", onUpgrade);
-    const httpClosed = ownHttp === null ? null : closeHttp(ownHttp);
+    const httpClosed = ownHttp === null ? null : closeHttp(ownHttp, CLOSE_MS);
+    const adminClosed = admin?.close();
     halfOpen?.end();
     sockets.end();
     const parts = await opened.catch(() => null);
@@ -408,6 +422,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     }
     await sockets.gone(GOODBYE_MS);
     await httpClosed;
+    await adminClosed;
     service?.close();
     dashboards?.close();
     ticker?.close();
@@ -417,6 +432,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   };
   let closing: Promise<void> | null = null;
 
+  let adminUrl: string | null = null;
   let sessionsNow: Sessions | null = null;
   opened.then(
     ({ sessions }) => {
@@ -432,23 +448,9 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
 
     async listen(port = options.port ?? 8080, host = options.host ?? (dev ? "127.0.0.1" : undefined)) {
       await opened;
-      if (ownHttp !== null) {
-        await new Promise<void>((resolve, reject) => {
-          http.once("error", reject);
-          http.listen({ port, host, backlog: BACKLOG }, () => {
-            http.off("error", reject);
-            resolve();
-          });
-        });
-      }
-      const address = http.address() as AddressInfo | null;
-      const shownHost =
-        host === undefined || host === "0.0.0.0" || host === "::"
-          ? "localhost"
-          : host.includes(":")
-            ? `[${host}]`
-            : host;
-      return { port: address?.port ?? 0, url: `http://${shownHost}:${address?.port ?? 0}` };
+      adminUrl ??= admin === null ? null : (await admin.listen()).url;
+      if (ownHttp !== null) await listenOn(ownHttp, port, host);
+      return { ...addressOf(http, host), adminUrl };
     },
 
     close() {
@@ -567,17 +569,6 @@ async function atMost(work: Promise<void>, waitMs: number): Promise<void> {
   clearTimeout(timer);
 }
 
-function createOwnHttp(limits: Limits, handle: RequestListener): HttpServer {
-  const { handshakeMs } = limits;
-  const options = {
-    headersTimeout: handshakeMs,
-    requestTimeout: Math.max(REQUEST_MS, handshakeMs),
-    // Node looks for requests that take too long only so often; its default is every 30 s.
-    connectionsCheckingInterval: Math.min(CHECK_MS, handshakeMs),
-  };
-  return createHttpServer(options, handle);
-}
-
 /** Takes the requests that are ours from a server that has others too. Returns the way to take it back. */
 function attachRequests(http: HttpServer, handle: RequestListener, isOurs: (request: IncomingMessage) => boolean) {
   const { emit } = http;
@@ -606,16 +597,4 @@ function withService(service: NotificationService | null): NotificationService {
 
 function notServing(): YamabikoError {
   return new YamabikoError("unavailable", "The server is not serving now.", { retryAfterMs: 1_000 });
-}
-
-/** Stops taking connections, and lets requests finish, for a while. */
-function closeHttp(http: HttpServer): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => http.closeAllConnections(), CLOSE_MS);
-    http.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    http.closeIdleConnections();
-  });
 }

@@ -171,6 +171,32 @@ export const SETTINGS = {
     what: "What back ends show to publish over HTTP. Without it none may.",
     secret: true,
   }),
+  adminPort: setting({
+    schema: z.union([z.literal("off"), whole(0, 65_535)]),
+    form: "a whole number from 0 to 65535 (0: any free port), or `off`",
+    default: (dev) => (dev ? 0 : "off") as number | "off",
+    what: "The port of the admin listener: the admin console, `/metrics`, `/healthz` and `/readyz`.",
+  }),
+  adminHost: setting({
+    schema: z.string().min(1),
+    form: "an address or a host name",
+    default: () => "127.0.0.1",
+    what: "The address of the admin listener. Where others than this machine can reach it, it needs `adminSecret`.",
+  }),
+  adminSecret: setting({
+    schema: nullable(z.string().regex(API_KEY)),
+    form: "a text of 16 or more ASCII characters (`openssl rand -base64 24`)",
+    default: () => null,
+    what: "What an operator shows to the admin listener. Without it there is no admin console, only metrics and health; in development mode one is made.",
+    secret: true,
+  }),
+  metricsSecret: setting({
+    schema: nullable(z.string().regex(API_KEY)),
+    form: "a text of 16 or more ASCII characters (`openssl rand -base64 24`)",
+    default: () => null,
+    what: "What reads `/metrics` of the admin listener and nothing else, as a bearer or as the password of Basic. On this machine, and not through a proxy, nothing is needed.",
+    secret: true,
+  }),
   vapidPublicKey: setting({
     schema: nullable(z.string().regex(/^[\w-]{87}=?$/)),
     form: "65 bytes in base64url (`npx web-push generate-vapid-keys`)",

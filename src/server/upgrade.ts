@@ -175,7 +175,7 @@ function closing(): YamabikoError {
 }
 
 /** Answers a handshake with an error of the table and its HTTP status, and ends the socket. */
-function refuseUpgrade(socket: Socket, error: unknown, observer: Observer): void {
+export function refuseUpgrade(socket: Socket, error: unknown, observer: Observer): void {
   const typed = toYamabikoError(error);
   if (typed.code === "internal") observer.failure("answering a handshake", typed.cause);
   observer.refused(typed.code);

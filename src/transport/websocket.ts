@@ -8,7 +8,7 @@ import type { CloseReason, TransportName } from "../observe/observer.ts";
 import { type Envelope, SUBPROTOCOLS } from "../protocol/index.ts";
 import { type Format, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
-import type { Session } from "../session/session.ts";
+import type { Session, SessionOptions } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { frameBytes, OPCODE } from "./frame.ts";
 import type { FrameBounds } from "./frame-reader.ts";
@@ -40,12 +40,20 @@ export class WebSocketTransport {
    * @param head what came behind the request.
    * @param identity who the handshake's own credential named; null when there was none.
    * @param address the address it comes from.
+   * @param options how the session is opened.
    * @throws {YamabikoError} `invalid_message` for a handshake that is none; then nothing was answered.
    */
-  accept(request: IncomingMessage, socket: Socket, head: Buffer, identity: Identity | null, address: string): void {
+  accept(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    identity: Identity | null,
+    address: string,
+    options?: SessionOptions,
+  ): void {
     const handshake = answerHandshake(request, this.#parts.compression);
     const connection = this.#connect("websocket", request, socket, handshake);
-    const session = this.#parts.sessions.open(connection, { address });
+    const session = this.#parts.sessions.open(connection, { ...options, address });
     connection.serve(session);
     // The answer, and what is said first, leave in one write.
     connection.begin(handshake.answer, head);

@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { withoutCredentials } from "../../link/link.ts";
 import { createLogger, type Logger } from "../../observe/logger.ts";
 import { LIMITS, type LimitName } from "../../protocol/index.ts";
+import type { AdminOptions } from "../../server/admin/options.ts";
 import { resolveConfig, type ServerConfig, toServerOptions } from "../../server/config.ts";
 import { ConfigError } from "../../server/config-error.ts";
 import { loadConfigFile } from "../../server/config-file.ts";
@@ -20,7 +22,8 @@ export const serve: Command = async (args, terminal) => {
   const named = typeof flags.config === "string" ? flags.config : (terminal.env.YAMABIKO_CONFIG ?? null);
   const file = await loadConfigFile(terminal.directory, named === "" ? null : named);
   const config = resolveConfig({ flags, env: terminal.env, file: file?.value, ...(file && { fileName: file.name }) });
-  const options = { ...toServerOptions(config), logger: createLogger({ level: config.logLevel }) };
+  const admin = adminOf(config);
+  const options = { ...toServerOptions(config), admin, logger: createLogger({ level: config.logLevel }) };
   if (isWorker()) await runWorker(options, terminal.stopped);
   else if (config.workers > 1) await serveByWorkers(config, options, terminal);
   else await serveAlone(config, options, terminal);
@@ -30,8 +33,9 @@ export const serve: Command = async (args, terminal) => {
 async function serveAlone(config: ServerConfig, options: ServerOptions, terminal: Terminal): Promise<void> {
   const server = createServer(options);
   try {
-    const { url } = await server.listen();
+    const { url, adminUrl } = await server.listen();
     for (const line of greeting(config, url)) terminal.print(line);
+    for (const line of adminGreeting(config, adminUrl, options.admin)) terminal.print(line);
   } catch (error) {
     await server.close().catch(() => {});
     throw explain(error, config);
@@ -52,13 +56,15 @@ async function serveByWorkers(
     log,
     port: config.port,
     host: config.host,
+    admin: options.admin ?? null,
     readyGraceMs: config.readyGraceMs,
     devSecret: devSecretOf(options),
     logger: options.logger,
   });
   try {
-    const { url } = await primary.start();
+    const { url, adminUrl } = await primary.start();
     for (const line of greeting(config, url)) terminal.print(line);
+    for (const line of adminGreeting(config, adminUrl, options.admin)) terminal.print(line);
     terminal.print(`${config.workers} processes serve it.`);
     await untilStopped(terminal);
     terminal.note("Closing. Once more to stop at once.");
@@ -85,8 +91,28 @@ function greeting(config: ServerConfig, url: string): string[] {
   return lines;
 }
 
+/** The admin listener. Development makes a secret of its own where none is given. */
+function adminOf({ admin, dev }: ServerConfig): AdminOptions | undefined {
+  if (admin === null) return undefined;
+  return dev ? { ...admin, secret: admin.secret ?? randomBytes(18).toString("base64url") } : admin;
+}
+
+function adminGreeting(config: ServerConfig, url: string | null, admin: AdminOptions | undefined): string[] {
+  if (url === null) return [];
+  if (admin?.secret === undefined)
+    return [`Metrics and health are on ${url}. For the admin console set YAMABIKO_ADMIN_SECRET.`];
+  const isMade = config.admin?.secret === undefined;
+  return [`The admin console is on ${url}${isMade ? `, with the secret ${admin.secret}` : ""}`];
+}
+
 function explain(error: unknown, config: ServerConfig): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, port } = (error ?? {}) as { code?: unknown; port?: unknown };
+  if (code === "EADDRINUSE" && config.admin !== null && port === config.admin.port && port !== config.port) {
+    return new ConfigError(
+      `Something is already listening on ${config.admin.host}:${port}, where the admin listener is to be.`,
+      "Stop it, or take another port: --admin-port 0 is any free one.",
+    );
+  }
   if (code === "EADDRINUSE") {
     return new ConfigError(
       `Something is already listening on ${config.host}:${config.port}.`,

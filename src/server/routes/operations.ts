@@ -6,24 +6,16 @@ import type { IpLimits } from "../ip-limits.ts";
 import type { LinkState } from "../links.ts";
 import type { Route } from "../route.ts";
 
-export interface OperationParts extends CredentialParts {
-  /** The key that signs development tokens; null in production. */
-  readonly devSecret: string | null;
-  readonly limits: Limits;
-  readonly clock: Clock;
-  readonly ipLimits: IpLimits;
+export interface HealthParts {
   /** Whether the server can serve now. */
   isReady(): boolean;
   /** How the connections to the log and the bus are. */
   links(): { readonly log: LinkState; readonly bus: LinkState };
-  /** The metrics as text; null where they are not served here. */
-  readonly metrics: (() => Promise<{ type: string; text: string }>) | null;
 }
 
-/** Health, metrics, tickets, and the tokens of development. */
-export function operationRoutes(parts: OperationParts): Route[] {
-  const { metrics, devSecret } = parts;
-  const routes: Route[] = [
+/** Whether the process lives, and whether it serves. */
+export function healthRoutes(parts: HealthParts): Route[] {
+  return [
     { method: "GET", path: "/healthz", handle: async () => ({ status: 200, body: { status: "ok" } }) },
     {
       method: "GET",
@@ -34,6 +26,23 @@ export function operationRoutes(parts: OperationParts): Route[] {
           ? { status: 200, body: { status: "ready", ...parts.links() } }
           : { status: 503, body: { status: "not ready", ...parts.links() } },
     },
+  ];
+}
+
+export interface OperationParts extends CredentialParts {
+  /** The key that signs development tokens; null in production. */
+  readonly devSecret: string | null;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly ipLimits: IpLimits;
+  /** The metrics as text; null where they are not served here. */
+  readonly metrics: (() => Promise<{ type: string; text: string }>) | null;
+}
+
+/** Metrics, tickets, and the tokens of development. */
+export function operationRoutes(parts: OperationParts): Route[] {
+  const { metrics, devSecret } = parts;
+  const routes: Route[] = [
     {
       method: "POST",
       path: "/api/tickets",

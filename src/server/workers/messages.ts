@@ -1,3 +1,4 @@
+import type { AdminOptions } from "../admin/options.ts";
 import type { ConfigError } from "../config-error.ts";
 
 /** What goes between the primary and a worker: what the log's and the bus's ports send, and words about the worker itself. */
@@ -13,7 +14,7 @@ export interface LaneMessage {
 export type FromWorker =
   /** It has begun, and wants to know what it shares. */
   | { readonly kind: "began"; readonly nodeId: string }
-  | { readonly kind: "listening"; readonly url: string; readonly port: number }
+  | { readonly kind: "listening"; readonly url: string; readonly port: number; readonly adminUrl: string | null }
   /** It cannot serve, and nor could another. */
   | { readonly kind: "failed"; readonly failure: Failure };
 
@@ -27,6 +28,8 @@ export type ToWorker =
 export interface WorkerSetup {
   /** The port to listen on. */
   readonly port: number;
+  /** What operators show and where, the same for all; null for no admin listener. */
+  readonly admin: AdminOptions | null;
   readonly devSecret: string | null;
   readonly guestSecret: string;
   /** Whether the primary holds the log and carries the bus; false where the log is one that nodes share anyway. */

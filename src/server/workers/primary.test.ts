@@ -36,7 +36,7 @@ class FakeWorker extends EventEmitter {
 
   begin(name: string): void {
     this.process.say({ kind: "began", nodeId: name });
-    this.process.say({ kind: "listening", url: "http://localhost:1", port: 1 });
+    this.process.say({ kind: "listening", url: "http://localhost:1", port: 1, adminUrl: null });
   }
 
   exit(): void {
@@ -61,7 +61,7 @@ describe("the primary of several workers", () => {
     });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
     const logger = createLogger({ level: "silent" });
-    const address = { port: 1, host: "127.0.0.1" };
+    const address = { port: 1, host: "127.0.0.1", admin: null };
     primary = createPrimary({ count: 2, log: null, ...address, readyGraceMs: 0, devSecret: null, logger });
     await primary.start();
   });

@@ -6,6 +6,7 @@ import { type BusHub, createBusHub } from "../../bus/remote.ts";
 import type { Log } from "../../log/log.ts";
 import { serveLog } from "../../log/remote.ts";
 import type { Logger } from "../../observe/logger.ts";
+import type { AdminOptions } from "../admin/options.ts";
 import { type LanePort, Lanes } from "./lanes.ts";
 import type { Failure, FromWorker, ToWorker } from "./messages.ts";
 
@@ -27,6 +28,8 @@ export interface PrimaryParts {
   /** Where to listen. Port 0 is any free one, the same for all. */
   readonly port: number;
   readonly host: string;
+  /** The admin listener, which all serve; null for none. Port 0 as above. */
+  readonly admin: AdminOptions | null;
   /** How long workers serve on when they are told to end, ms. */
   readonly readyGraceMs: number;
   /** The secret of development mode; null where there is another key. */
@@ -37,9 +40,16 @@ export interface PrimaryParts {
 /** The workers of a port: starts them, starts those anew that die, ends them. */
 export interface Primary {
   /** Resolves when all are listening. Rejects with what keeps them from it. */
-  start(): Promise<{ url: string; port: number }>;
+  start(): Promise<Address>;
   /** Lets all finish and end. The log stays open. */
   close(): Promise<void>;
+}
+
+/** Where workers listen. */
+export interface Address {
+  readonly url: string;
+  readonly port: number;
+  readonly adminUrl: string | null;
 }
 
 /** Makes the primary of several workers, which run the same command as this process. */
@@ -67,8 +77,9 @@ class ClusterPrimary implements Primary {
   readonly #started = new Map<Worker, Started>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   #port: number;
+  #admin: AdminOptions | null;
   #pauseMs = FIRST_PAUSE_MS;
-  #address: { url: string; port: number } | null = null;
+  #address: Address | null = null;
   #onListening: () => void = () => {};
   #onFailed: (failure: Failure) => void = () => {};
   #looks: NodeJS.Timeout | null = null;
@@ -78,14 +89,16 @@ class ClusterPrimary implements Primary {
   constructor(parts: PrimaryParts) {
     this.#parts = parts;
     this.#port = parts.port;
+    this.#admin = parts.admin;
   }
 
-  async start(): Promise<{ url: string; port: number }> {
+  async start(): Promise<Address> {
     cluster.setupPrimary({ serialization: "advanced" });
     cluster.on("exit", this.#handleExit);
     this.#looks = setInterval(() => this.#look(), LOOK_MS);
     // A worker that takes the place of another must find the port of the others.
     if (this.#port === 0) this.#port = await freePort(this.#parts.host);
+    if (this.#admin?.port === 0) this.#admin = { ...this.#admin, port: await freePort(this.#admin.host) };
     await new Promise<void>((resolve, reject) => {
       this.#onListening = () => {
         if (Array.from(this.#started.values()).every(({ isListening }) => isListening)) resolve();
@@ -165,6 +178,7 @@ class ClusterPrimary implements Primary {
         const { devSecret, log } = this.#parts;
         const setup = {
           port: this.#port,
+          admin: this.#admin,
           devSecret,
           guestSecret: this.#guestSecret,
           isLogHere: log !== null,
@@ -173,7 +187,7 @@ class ClusterPrimary implements Primary {
         return;
       }
       case "listening":
-        this.#address ??= { url: word.url, port: word.port };
+        this.#address ??= { url: word.url, port: word.port, adminUrl: word.adminUrl };
         started.isListening = true;
         this.#onListening();
         return;
@@ -222,7 +236,7 @@ class ClusterPrimary implements Primary {
 }
 
 /** A port of this address that nobody listens on now. */
-function freePort(host: string): Promise<number> {
+function freePort(host: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

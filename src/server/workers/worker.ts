@@ -37,12 +37,13 @@ export async function runWorker(options: ServerOptions, stopped: AbortSignal): P
     );
   });
   say({ kind: "began", nodeId });
-  const { port, devSecret, guestSecret, isLogHere } = await setup;
+  const { port, admin, devSecret, guestSecret, isLogHere } = await setup;
   try {
     server = createNode(
       {
         ...options,
         port,
+        admin: admin ?? undefined,
         ...(isLogHere && {
           log: createRemoteLog(lanes.port("log")),
           bus: createRemoteBus(lanes.port("bus")),
