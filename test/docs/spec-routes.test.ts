@@ -64,11 +64,11 @@ async function problemsOf(route: DescribedRoute, response: Response): Promise<st
   return (check.errors ?? []).map((error) => `${error.instancePath} ${error.message}: ${text.slice(0, 300)}`);
 }
 
-/** The routes the server is made of, as its source has them. */
+/** The routes the server is made of, as its source has them; the admin listener has others, for its own pages alone. */
 function servedRoutes(): string[] {
   const files = readdirSync(inRepository("src/server"), { recursive: true, encoding: "utf8" });
   return files
-    .filter((file) => file.endsWith(".ts") && !file.startsWith("spec"))
+    .filter((file) => file.endsWith(".ts") && !/^(spec|admin)\//.test(file))
     .flatMap((file) => [...textOf(`src/server/${file}`).matchAll(/method: "(\w+)",\s*path: "([^"]+)"/g)])
     .map(([, method, path]) => `${method} ${path!.replace(/:(\w+)/g, "{$1}")}`);
 }

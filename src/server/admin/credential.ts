@@ -6,7 +6,7 @@ import { Buckets } from "../../session/limits.ts";
 /** How long a browser that showed the secret is known again, ms. */
 const SESSION_MS = 12 * 60 * 60 * 1_000;
 /** Wrong secrets of one address, per second; twice that at once. */
-const ATTEMPTS_PER_SECOND = 5;
+const ATTEMPTS_PER_SECOND = 10;
 /** What a header can carry after `Bearer`, and nobody guesses. */
 const SECRET = /^[\x21-\x7e]{16,}$/;
 

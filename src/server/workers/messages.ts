@@ -37,4 +37,9 @@ export interface WorkerSetup {
 }
 
 /** An error as it is told to the primary. */
-export type Failure = Pick<ConfigError, "message"> & { readonly code: string | null; readonly remedy: string | null };
+export type Failure = Pick<ConfigError, "message"> & {
+  readonly code: string | null;
+  readonly remedy: string | null;
+  /** The port that could not be had; null where it is about none. */
+  readonly port: number | null;
+};

@@ -103,8 +103,8 @@ class ClusterPrimary implements Primary {
       this.#onListening = () => {
         if (Array.from(this.#started.values()).every(({ isListening }) => isListening)) resolve();
       };
-      this.#onFailed = ({ message, remedy, code }) =>
-        reject(Object.assign(new Error(message), { remedy: remedy ?? undefined, code: code ?? undefined }));
+      this.#onFailed = ({ message, remedy, code, port }) =>
+        reject(Object.assign(new Error(message), { remedy: remedy ?? undefined, code: code ?? undefined, port }));
       for (let index = 0; index < this.#parts.count; index++) this.#startOne();
     });
     this.#onFailed = ({ message }) => this.#parts.logger.error({ reason: message }, "a worker cannot serve");
@@ -210,7 +210,12 @@ class ClusterPrimary implements Primary {
     }
     if (this.#address === null) {
       const how = signal ?? `code ${code}`;
-      this.#onFailed({ message: `A worker ended before it could serve (${how}).`, code: null, remedy: null });
+      this.#onFailed({
+        message: `A worker ended before it could serve (${how}).`,
+        code: null,
+        remedy: null,
+        port: null,
+      });
       return;
     }
     this.#replace(started, code, signal);

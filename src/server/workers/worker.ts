@@ -64,10 +64,11 @@ export async function runWorker(options: ServerOptions, stopped: AbortSignal): P
 }
 
 function failureOf(error: unknown): Failure {
-  const { message, code, remedy } = error as Partial<Failure>;
+  const { message, code, remedy, port } = error as Partial<Failure>;
   return {
     message: message ?? String(error),
     code: typeof code === "string" ? code : null,
     remedy: typeof remedy === "string" ? remedy : null,
+    port: typeof port === "number" ? port : null,
   };
 }

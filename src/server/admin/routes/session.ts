@@ -3,7 +3,7 @@ import { readJson } from "../../body.ts";
 import type { Route } from "../../route.ts";
 import type { AdminCredential } from "../credential.ts";
 
-/** How an operator logs in and out. */
+/** How an operator logs in and out, and asks whether it is. */
 export function sessionRoutes({ credential, limits }: { credential: AdminCredential; limits: Limits }): Route[] {
   return [
     {
@@ -15,6 +15,11 @@ export function sessionRoutes({ credential, limits }: { credential: AdminCredent
         const cookie = credential.login(secret, request);
         return { status: 200, body: { success: true }, headers: { "Set-Cookie": cookie } };
       },
+    },
+    {
+      method: "GET",
+      path: "/api/session",
+      handle: async ({ request }) => ({ status: 200, body: { expiresAt: credential.checkOperator(request) } }),
     },
     {
       method: "POST",
