@@ -73,8 +73,8 @@ export async function connect(peer, { shape, hasTokens = false }, how) {
   try {
     const target = {
       dialect: peer.dialect,
-      ports: [server.port],
-      pids: [server.pid],
+      port: server.port,
+      pid: server.pid,
       shape,
       drainMs,
       tokens: hasTokens ? makeTokens(readers) : [],

@@ -1,11 +1,17 @@
+import { FinalLog } from "./final-log.ts";
 import type {
   AckedRecord,
+  AskedRecord,
   DeliveredRecord,
-  HeadRecord,
+  ExpelledRecord,
   HistoryRecord,
   JoinedRecord,
-  LogRecord,
   LostRecord,
+  MembersRecord,
+  RefusedRecord,
+  SentRecord,
+  ToldRecord,
+  UnknownRecord,
 } from "./history.ts";
 
 /** What a history can do wrong. */
@@ -22,11 +28,15 @@ export const VIOLATIONS = {
   gap: "a reader was handed an event that is not the next",
   repeated: "a reader was handed an event again",
   wrong_content: "a reader was handed something else than the log has",
+  foretold: "a reader was handed a message before it was sent",
+  expelled: "a reader was handed an event after it was taken out of the room",
+  stale: "a read did not show what was acknowledged before it began",
   not_joined: "a reader was handed an event without having joined",
   behind: "a reader that stayed was not handed everything",
   cursor_moved: "a join moved a reader without telling that something was lost",
   false_loss: "a reader was told that something is lost that is not, or in a wrong range",
   unresolved: "a message was never answered",
+  members_differ: "the members of a room are not those who are in it",
   no_log: "there is no final log of a room",
 } as const;
 
@@ -80,30 +90,37 @@ interface Place {
   /** A join said that something is lost; what is not told yet. */
   owesLoss: boolean;
   hasLeft: boolean;
-}
-
-interface FinalLog {
-  readonly head: HeadRecord;
-  readonly events: readonly LogRecord[];
-  readonly bySeq: ReadonlyMap<number, LogRecord>;
+  /** It was taken out of the room, and nothing after this seq is for it; null when it was not. */
+  expelledAt: number | null;
 }
 
 /**
  * Judges a history: whether nothing acknowledged was lost, nothing is twice, order was kept, and every reader was handed
  * everything exactly once and in order. Knows nothing of the server but the format of the history.
+ *
+ * Keeps the messages and one reading of the log, not the deliveries, so `records` may be more than memory holds. They are gone
+ * through once, in the order of time; the final logs and members, and which logs were recreated, are taken from `finals`, which is
+ * gone through first and by default is the same.
  */
-export function checkHistory(records: readonly HistoryRecord[]): Verdict {
-  return new Checker(records).run();
+export function checkHistory(records: Iterable<HistoryRecord>, finals: Iterable<HistoryRecord> = records): Verdict {
+  return new Checker().run(records, finals);
 }
 
 class Checker {
-  readonly #records: readonly HistoryRecord[];
   readonly #violations: { [kind in ViolationKind]?: number } = {};
   readonly #examples: string[] = [];
   /** By room, then by user and messageId. */
   readonly #messages = new Map<string, Map<string, Message>>();
   readonly #logs = new Map<string, FinalLog>();
-  readonly #recreated = new Set<string>();
+  readonly #members: MembersRecord[] = [];
+  readonly #places = new Map<string, Place>();
+  readonly #recreated = new Set<string | null>();
+  /** By room and epoch, the highest seq acknowledged so far. */
+  readonly #acked = new Map<string, number>();
+  /** By reader and room, what of `#acked` a read under way must show: its epochs and seqs. */
+  readonly #asked = new Map<string, ReadonlyMap<string, number>>();
+  /** How many records were gone through: the time. */
+  #now = 0;
   readonly #counts = {
     sent: 0,
     acked: 0,
@@ -116,16 +133,16 @@ class Checker {
     losses: 0,
   };
 
-  constructor(records: readonly HistoryRecord[]) {
-    this.#records = records;
-  }
-
-  run(): Verdict {
-    this.#readMessages();
-    this.#readLogs();
+  run(records: Iterable<HistoryRecord>, finals: Iterable<HistoryRecord>): Verdict {
+    for (const record of finals) this.#takeFinal(record);
+    for (const record of records) {
+      this.#take(record);
+      this.#now++;
+    }
     for (const [roomId, messages] of this.#messages) this.#checkMessages(roomId, messages);
     for (const [roomId, log] of this.#logs) this.#checkLog(roomId, log);
-    this.#checkReaders();
+    for (const place of this.#places.values()) this.#checkEnd(place);
+    for (const members of this.#members) this.#checkMembers(members);
     const ok = Object.keys(this.#violations).length === 0;
     return { ok, violations: this.#violations, examples: this.#examples, counts: this.#counts };
   }
@@ -136,46 +153,94 @@ class Checker {
     if (count <= EXAMPLES_PER_KIND) this.#examples.push(`${kind}: ${example}`);
   }
 
-  // ---- what was said
+  #takeFinal(record: HistoryRecord): void {
+    if (record.kind === "head") this.#logRead(record.roomId, record.via).takeHead(record);
+    else if (record.kind === "log") this.#logRead(record.roomId, record.via).takeEvent(record);
+    else if (record.kind === "members") this.#members.push(record);
+    // What is right before a log was deleted depends on whether it was.
+    else if (record.kind === "fault" && record.what === "recreated") this.#recreated.add(record.roomId);
+  }
 
-  #readMessages(): void {
-    for (const [at, record] of this.#records.entries()) {
-      switch (record.kind) {
-        case "sent":
-          this.#counts.sent++;
-          this.#ofRoom(record.roomId).set(keyOf(record), {
-            client: record.client,
-            hash: record.hash,
-            sentAt: at,
-            firstAck: null,
-            ackedAt: Number.POSITIVE_INFINITY,
-            newAcks: 0,
-            isRefused: false,
-            isUnknown: false,
-          });
-          break;
-        case "acked":
-          this.#readAck(record, at);
-          break;
-        case "refused": {
-          const message = this.#ofRoom(record.roomId).get(keyOf(record));
-          if (message === undefined) break;
-          message.isRefused = true;
-          this.#counts.refused++;
-          break;
-        }
-        case "unknown": {
-          const message = this.#ofRoom(record.roomId).get(keyOf(record));
-          if (message !== undefined) message.isUnknown = true;
-          break;
-        }
-        case "fault":
-          if (record.what === "recreated" && record.roomId !== null) this.#recreated.add(record.roomId);
+  #logRead(roomId: string, via: string): FinalLog {
+    let log = this.#logs.get(roomId);
+    if (log === undefined) {
+      log = new FinalLog(via);
+      this.#logs.set(roomId, log);
+    }
+    return log;
+  }
+
+  /** The final log, when it was told where it stands. */
+  #logOf(roomId: string): ReadLog | undefined {
+    const log = this.#logs.get(roomId);
+    return log !== undefined && hasHead(log) ? log : undefined;
+  }
+
+  #isRecreated(roomId: string): boolean {
+    return this.#recreated.has(null) || this.#recreated.has(roomId);
+  }
+
+  #take(record: HistoryRecord): void {
+    switch (record.kind) {
+      case "sent":
+        return this.#takeSent(record);
+      case "acked":
+        return this.#takeAck(record);
+      case "refused":
+        return this.#takeRefusal(record);
+      case "unknown":
+        return this.#takeUnknown(record);
+      case "joined":
+        return this.#join(record);
+      case "delivered":
+        return this.#deliver(record);
+      case "lost":
+        return this.#lose(record);
+      case "left": {
+        const place = this.#places.get(placeKey(record));
+        if (place !== undefined) place.hasLeft = true;
+        return;
       }
+      case "expelled":
+        return this.#expel(record);
+      case "asked":
+        return this.#ask(record);
+      case "told":
+        return this.#tell(record);
+      case "fault":
+        if (record.what === "recreated") this.#recreated.add(record.roomId);
     }
   }
 
-  #readAck(ack: AckedRecord, at: number): void {
+  // ---- what was said
+
+  #takeSent({ client, hash, roomId, user, messageId }: SentRecord): void {
+    this.#counts.sent++;
+    this.#ofRoom(roomId).set(keyOf({ user, messageId }), {
+      client,
+      hash,
+      sentAt: this.#now,
+      firstAck: null,
+      ackedAt: Number.POSITIVE_INFINITY,
+      newAcks: 0,
+      isRefused: false,
+      isUnknown: false,
+    });
+  }
+
+  #takeRefusal(record: RefusedRecord): void {
+    const message = this.#ofRoom(record.roomId).get(keyOf(record));
+    if (message === undefined) return;
+    message.isRefused = true;
+    this.#counts.refused++;
+  }
+
+  #takeUnknown(record: UnknownRecord): void {
+    const message = this.#ofRoom(record.roomId).get(keyOf(record));
+    if (message !== undefined) message.isUnknown = true;
+  }
+
+  #takeAck(ack: AckedRecord): void {
     const message = this.#ofRoom(ack.roomId).get(keyOf(ack));
     if (ack.duplicate) this.#counts.duplicates++;
     if (message === undefined) {
@@ -188,8 +253,10 @@ class Checker {
     const before = message.firstAck;
     if (before === null) {
       message.firstAck = ack;
-      message.ackedAt = at;
+      message.ackedAt = this.#now;
       this.#counts.acked++;
+      const log = epochKey(ack);
+      this.#acked.set(log, Math.max(ack.seq, this.#acked.get(log) ?? 0));
     } else if (before.seq !== ack.seq || before.epoch !== ack.epoch) {
       this.#violated("ack_changed", `${nameOf(ack)} has seq ${before.seq}, then ${ack.seq}`);
     }
@@ -204,31 +271,24 @@ class Checker {
     return messages;
   }
 
-  // ---- the final logs
+  // ---- what was read at once
 
-  #readLogs(): void {
-    const heads = new Map<string, HeadRecord[]>();
-    const events = new Map<string, LogRecord[]>();
-    for (const record of this.#records) {
-      if (record.kind === "head") push(heads, record.roomId, record);
-      else if (record.kind === "log") push(events, `${record.via}\n${record.roomId}`, record);
-    }
-    for (const [roomId, found] of heads) {
-      let log: FinalLog | null = null;
-      for (const head of found) {
-        const ofLog = events.get(`${head.via}\n${roomId}`) ?? [];
-        const read = { head, events: ofLog, bySeq: new Map(ofLog.map((event) => [event.seq, event])) };
-        if (log === null) {
-          log = read;
-          this.#logs.set(roomId, log);
-        } else if (textOf(read) !== textOf(log)) {
-          this.#violated("logs_differ", `${roomId} through ${log.head.via} and through ${head.via}`);
-        }
-      }
-    }
+  #ask({ reader, roomId }: AskedRecord): void {
+    const known = Array.from(this.#acked).filter(([log]) => log.startsWith(`${roomId}\n`));
+    this.#asked.set(placeKey({ reader, roomId }), new Map(known));
   }
 
+  #tell(told: ToldRecord): void {
+    const due = this.#asked.get(placeKey(told))?.get(epochKey(told)) ?? 0;
+    if (told.head >= due) return;
+    this.#violated("stale", `${told.reader} was told that ${told.roomId} is at ${told.head}, ${due} was acknowledged`);
+  }
+
+  // ---- the final logs
+
   #checkLog(roomId: string, log: FinalLog): void {
+    if (!hasHead(log)) return this.#violated("no_log", roomId);
+    for (const via of log.differing()) this.#violated("logs_differ", `${roomId} through ${log.via} and through ${via}`);
     const { first, head } = log.head;
     const seen = new Map<string, number>();
     let due = first;
@@ -271,7 +331,7 @@ class Checker {
   }
 
   #checkMessages(roomId: string, messages: ReadonlyMap<string, Message>): void {
-    const log = this.#logs.get(roomId);
+    const log = this.#logOf(roomId);
     if (log === undefined) {
       this.#violated("no_log", roomId);
       return;
@@ -295,15 +355,15 @@ class Checker {
     }
   }
 
-  #checkAcked(ack: AckedRecord, message: Message, log: FinalLog): void {
+  #checkAcked(ack: AckedRecord, message: Message, log: ReadLog): void {
     if (ack.epoch !== log.head.epoch) {
-      if (!this.#recreated.has(ack.roomId)) {
+      if (!this.#isRecreated(ack.roomId)) {
         this.#violated("lost", `${nameOf(ack)} is of epoch ${ack.epoch}, the log of ${log.head.epoch}`);
       }
       return;
     }
     if (ack.seq < log.head.first) return;
-    const event = log.bySeq.get(ack.seq);
+    const event = log.event(ack.seq);
     if (event === undefined) this.#violated("lost", `${nameOf(ack)} was acknowledged with seq ${ack.seq}`);
     else if (event.messageId !== ack.messageId || event.user !== ack.user) {
       this.#violated("lost", `${nameOf(ack)} was acknowledged with seq ${ack.seq}, where ${nameOf(event)} is`);
@@ -312,30 +372,21 @@ class Checker {
 
   // ---- the readers
 
-  #checkReaders(): void {
-    const places = new Map<string, Place>();
-    for (const record of this.#records) {
-      if (record.kind === "joined") this.#join(places, record);
-      else if (record.kind === "delivered") this.#deliver(places, record);
-      else if (record.kind === "lost") this.#lose(places, record);
-      else if (record.kind === "left") {
-        const place = places.get(placeKey(record));
-        if (place !== undefined) place.hasLeft = true;
-      }
-    }
-    for (const place of places.values()) this.#checkEnd(place);
-  }
-
-  #join(places: Map<string, Place>, joined: JoinedRecord): void {
+  #join(joined: JoinedRecord): void {
     this.#counts.joins++;
     const { reader, roomId, epoch, seq } = joined;
-    const place = places.get(placeKey(joined));
-    if (place === undefined || place.hasLeft) {
+    const place = this.#places.get(placeKey(joined));
+    if (place === undefined || place.hasLeft || place.expelledAt !== null) {
       const start = joined.after ?? { epoch, seq };
-      const kept: Place = { reader, roomId, ...start, owesLoss: false, hasLeft: false };
-      places.set(placeKey(joined), kept);
+      const kept: Place = { reader, roomId, ...start, owesLoss: false, hasLeft: false, expelledAt: null };
+      this.#places.set(placeKey(joined), kept);
       if (joined.after !== null) this.#rejoin(kept, joined);
     } else this.#rejoin(place, joined);
+  }
+
+  #expel(expelled: ExpelledRecord): void {
+    const place = this.#places.get(placeKey(expelled));
+    if (place !== undefined) place.expelledAt = expelled.seq;
   }
 
   /** The reader stays where it is: what follows is judged from there, whatever the server says. */
@@ -346,13 +397,16 @@ class Checker {
     }
   }
 
-  #deliver(places: Map<string, Place>, delivered: DeliveredRecord): void {
+  #deliver(delivered: DeliveredRecord): void {
     this.#counts.delivered++;
     const { reader, roomId, epoch, seq } = delivered;
-    const place = places.get(placeKey(delivered));
+    const place = this.#places.get(placeKey(delivered));
     if (place === undefined || place.hasLeft) {
       this.#violated("not_joined", `${reader} in ${roomId}: ${seq}`);
       return;
+    }
+    if (place.expelledAt !== null && seq > place.expelledAt) {
+      this.#violated("expelled", `${reader} in ${roomId}: ${seq}, taken out at ${place.expelledAt}`);
     }
     if (place.owesLoss) {
       this.#violated("cursor_moved", `${reader} in ${roomId} was not told what it lost before ${seq}`);
@@ -372,7 +426,11 @@ class Checker {
   }
 
   #checkContent(delivered: DeliveredRecord): void {
-    const log = this.#logs.get(delivered.roomId);
+    const { reader, roomId, seq, messageId, user } = delivered;
+    if (messageId !== null && this.#messages.get(roomId)?.has(keyOf({ user: user ?? "", messageId })) !== true) {
+      this.#violated("foretold", `${reader} in ${roomId}: ${seq}, ${nameOf(delivered)}`);
+    }
+    const log = this.#logOf(roomId);
     if (log === undefined) {
       this.#violated("no_log", delivered.roomId);
       return;
@@ -381,7 +439,7 @@ class Checker {
       this.#checkGone(delivered, log);
       return;
     }
-    const event = log.bySeq.get(delivered.seq);
+    const event = log.event(delivered.seq);
     if (
       event === undefined ||
       event.messageId !== delivered.messageId ||
@@ -393,9 +451,9 @@ class Checker {
   }
 
   /** What the log no longer has is held against what was sent. */
-  #checkGone(delivered: DeliveredRecord, log: FinalLog): void {
+  #checkGone(delivered: DeliveredRecord, log: ReadLog): void {
     const { roomId, epoch, messageId, user, hash, seq, reader } = delivered;
-    if (epoch !== log.head.epoch && !this.#recreated.has(roomId)) {
+    if (epoch !== log.head.epoch && !this.#isRecreated(roomId)) {
       this.#violated("wrong_content", `${reader} in ${roomId}: ${seq} of an epoch that never was`);
     }
     if (messageId === null) return;
@@ -403,18 +461,18 @@ class Checker {
     if (message?.hash !== hash) this.#violated("wrong_content", `${reader} in ${roomId}: ${seq}`);
   }
 
-  #lose(places: Map<string, Place>, lost: LostRecord): void {
+  #lose(lost: LostRecord): void {
     this.#counts.losses++;
     const { reader, roomId, reason, from, to, epoch, seq } = lost;
-    const place = places.get(placeKey(lost));
+    const place = this.#places.get(placeKey(lost));
     if (place === undefined || place.hasLeft) {
       this.#violated("not_joined", `${reader} in ${roomId}: history_lost`);
       return;
     }
-    const log = this.#logs.get(roomId);
+    const log = this.#logOf(roomId);
     const isRight =
       reason === "epoch"
-        ? epoch !== place.epoch && this.#recreated.has(roomId)
+        ? epoch !== place.epoch && this.#isRecreated(roomId)
         : epoch === place.epoch &&
           from === place.seq + 1 &&
           to !== null &&
@@ -431,8 +489,8 @@ class Checker {
   }
 
   #checkEnd(place: Place): void {
-    if (place.hasLeft) return;
-    const log = this.#logs.get(place.roomId);
+    if (place.hasLeft || place.expelledAt !== null) return;
+    const log = this.#logOf(place.roomId);
     if (log === undefined) this.#violated("no_log", place.roomId);
     else if (place.owesLoss || place.epoch !== log.head.epoch || place.seq !== log.head.head) {
       this.#violated(
@@ -441,10 +499,29 @@ class Checker {
       );
     }
   }
+
+  #checkMembers({ via, roomId, readers }: MembersRecord): void {
+    const due = Array.from(this.#places.values())
+      .filter((place) => place.roomId === roomId && !place.hasLeft && place.expelledAt === null)
+      .map(({ reader }) => reader);
+    const missing = due.filter((reader) => !readers.includes(reader));
+    const tooMany = readers.filter((reader) => !due.includes(reader));
+    if (missing.length + tooMany.length === 0) return;
+    this.#violated(
+      "members_differ",
+      `${roomId} through ${via}: without ${missing.join(", ")}; with ${tooMany.join(", ")}`,
+    );
+  }
+}
+
+type ReadLog = FinalLog & { head: NonNullable<FinalLog["head"]> };
+
+function hasHead(log: FinalLog): log is ReadLog {
+  return log.head !== null;
 }
 
 function keyOf({ user, messageId }: { user: string; messageId: string }): string {
-  return JSON.stringify([user, messageId]);
+  return `${user}\n${messageId}`;
 }
 
 function nameOf({ user, messageId }: { user: string | null; messageId: string | null }): string {
@@ -452,17 +529,9 @@ function nameOf({ user, messageId }: { user: string | null; messageId: string | 
 }
 
 function placeKey({ reader, roomId }: { reader: string; roomId: string }): string {
-  return JSON.stringify([reader, roomId]);
+  return `${reader}\n${roomId}`;
 }
 
-function push<T>(lists: Map<string, T[]>, key: string, value: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [value]);
-  else list.push(value);
-}
-
-function textOf({ head, events }: FinalLog): string {
-  const { epoch, first } = head;
-  const rows = events.map(({ seq, user, messageId, hash }) => [seq, user, messageId, hash]);
-  return JSON.stringify([epoch, first, head.head, rows]);
+function epochKey({ roomId, epoch }: { roomId: string; epoch: string }): string {
+  return `${roomId}\n${epoch}`;
 }

@@ -15,8 +15,12 @@ export type HistoryRecord =
   | DeliveredRecord
   | LostRecord
   | LeftRecord
+  | ExpelledRecord
+  | AskedRecord
+  | ToldRecord
   | ConnectionRecord
   | FaultRecord
+  | MembersRecord
   | HeadRecord
   | LogRecord;
 
@@ -102,6 +106,31 @@ export interface LeftRecord {
   readonly roomId: string;
 }
 
+/** The reader was taken out of the room: until it joins again nothing after `seq` is for it. */
+export interface ExpelledRecord {
+  readonly kind: "expelled";
+  readonly reader: string;
+  readonly roomId: string;
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** Somebody began to read where a room stands. `reader` has one such read of a room at a time. */
+export interface AskedRecord {
+  readonly kind: "asked";
+  readonly reader: string;
+  readonly roomId: string;
+}
+
+/** What that read was answered. One that failed has no such record. */
+export interface ToldRecord {
+  readonly kind: "told";
+  readonly reader: string;
+  readonly roomId: string;
+  readonly epoch: string;
+  readonly head: number;
+}
+
 /** A client's connection came or went. */
 export interface ConnectionRecord {
   readonly kind: "connection";
@@ -112,14 +141,26 @@ export interface ConnectionRecord {
 }
 
 /**
- * What the run did to the system. Only `recreated` changes what is right: the log of that room was deleted, so what was
- * acknowledged in an earlier epoch may be gone.
+ * What the run did to the system. Only `recreated` changes what is right: the log of that room (null: of any room) was
+ * deleted or lost its end, so what was acknowledged in an earlier epoch may be gone.
  */
 export interface FaultRecord {
   readonly kind: "fault";
   readonly what: string;
   /** The room it concerns; null for all. */
   readonly roomId: string | null;
+  /** Of a fault that lasts: which one begins or ends here, and what it befalls. */
+  readonly id?: number;
+  readonly phase?: "begin" | "end";
+  readonly target?: string;
+}
+
+/** Who is in a room when all is over, as read through `via`: the readers whose users are its members. */
+export interface MembersRecord {
+  readonly kind: "members";
+  readonly via: string;
+  readonly roomId: string;
+  readonly readers: readonly string[];
 }
 
 /** Where the final log of a room stands, as read through `via`. */

@@ -17,7 +17,7 @@ interface Event {
 /**
  * The history of a system that does everything right, under every fault the checker must tell from a mistake: drops, lost
  * acks and their duplicates, refusals, sends nobody waits for any more, retention that overtakes a reader, a log that was
- * deleted (`chat:three`), and readers that come late, keep a cursor, or leave. The same seed gives the same history.
+ * deleted (`chat:three`), readers that come late, keep a cursor, leave, or are taken out, and reads of where a room stands. The same seed gives the same history.
  */
 export function modelHistory(seed: number): HistoryRecord[] {
   const random = seededRandom(seed);
@@ -81,12 +81,29 @@ export function modelHistory(seed: number): HistoryRecord[] {
     if (fate > 0.95) records.push({ ...ack, duplicate: true });
   }
 
+  function ask(reader: string, roomId: string): void {
+    records.push({ kind: "asked", reader, roomId });
+    records.push({ kind: "told", reader, roomId, epoch: epochOf(roomId), head: logOf(roomId).events.length });
+  }
+
+  /** Comes, is given something, and is taken out; the rest is not for it. */
+  function expel(roomId: string): void {
+    const [reader, epoch, { first, events }] = ["mallory", epochOf(roomId), logOf(roomId)];
+    const seq = Math.max(first - 1, events.length - 2);
+    join(reader, roomId, { epoch, seq });
+    deliver(reader, roomId, 1);
+    records.push({ kind: "expelled", reader, roomId, epoch, seq: events.length });
+    places.delete(`${reader} ${roomId}`);
+  }
+
   for (const reader of READERS) for (const roomId of ROOMS) if (random() < 0.7) join(reader, roomId);
   for (let step = 0; step < MESSAGES * ROOMS.length; step++) {
     send(pick(random, CLIENTS), pick(random, ROOMS));
     const [reader, roomId] = [pick(random, READERS), pick(random, ROOMS)];
     if (random() < 0.5) deliver(reader, roomId, between(random, 1, 5));
     if (random() < 0.2 && places.has(`${reader} ${roomId}`)) join(reader, roomId);
+    if (random() < 0.2) ask(pick(random, READERS), pick(random, ROOMS));
+    if (step === MESSAGES) expel(pick(random, ROOMS));
     if (random() < 0.02) {
       const log = logOf(roomId);
       log.first = Math.max(log.first, log.events.length - KEPT + 1);
@@ -113,6 +130,7 @@ export function modelHistory(seed: number): HistoryRecord[] {
     records.push({ kind: "left", reader: "guest", roomId });
   }
   for (const via of ["a", "b"]) {
+    for (const roomId of ROOMS) records.push({ kind: "members", via, roomId, readers: [...READERS, "late"] });
     for (const [roomId, { first, events }] of logs) {
       const stands = { epoch: epochOf(roomId), first, head: events.length };
       records.push({ kind: "head", via, roomId, ...stands });

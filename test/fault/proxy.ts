@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
+/** Which way bytes go: from clients to the server, or back. */
+export type Direction = "up" | "down";
+
 /** What happens to the bytes of one link. */
-type Mode = "pass" | "frozen" | "swallowing";
+type Mode = "pass" | "frozen" | "swallowing" | "tearing";
 
 interface Link {
   readonly client: Socket;
@@ -19,6 +22,8 @@ export class FaultProxy {
   targetPort: number;
   /** While true, new links are cut at once. */
   refusing = false;
+  /** What is held back, of all links and of new ones. */
+  #held: ReadonlySet<Direction> = new Set();
   /** How much later bytes arrive, ms, in both directions. */
   delayMs = 0;
   /** Bytes that came from clients, and from the server, over all links. */
@@ -71,6 +76,25 @@ export class FaultProxy {
     for (const link of this.#links) link.mode = "swallowing";
   }
 
+  /**
+   * A partition: what goes these ways waits, on all links and on new ones, and goes on with {@link release}, as it does in a
+   * network that repeats what was not received. The end of a link waits too.
+   */
+  hold(...ways: readonly Direction[]): void {
+    this.#held = new Set(ways);
+    for (const link of this.#links) this.#apply(link);
+  }
+
+  /** The partition is over. */
+  release(): void {
+    this.hold();
+  }
+
+  /** Lets every link pass the first half of what the server says next, and cuts it there. */
+  tear(): void {
+    for (const link of this.#links) link.mode = "tearing";
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
     this.refusing = true;
@@ -98,8 +122,10 @@ export class FaultProxy {
     server.on("data", (bytes) => {
       this.bytes.down += bytes.length;
       if (link.mode === "swallowing") this.swallowed += bytes.length;
+      else if (link.mode === "tearing") this.#tear(link, bytes);
       else this.#forward(link, server, client, bytes);
     });
+    this.#apply(link);
     for (const socket of [client, server]) {
       // A half-open link does not learn of the other side's end either.
       socket.on("close", () => {
@@ -113,11 +139,25 @@ export class FaultProxy {
     const write = (): void => {
       if (link.mode === "frozen" || to.destroyed || to.write(bytes)) return;
       from.pause();
-      to.once("drain", () => from.resume());
+      to.once("drain", () => {
+        if (!this.#held.has(from === link.client ? "up" : "down")) from.resume();
+      });
     };
     // Equal delays keep the order.
     if (this.delayMs === 0) write();
     else setTimeout(write, this.delayMs);
+  }
+
+  #apply({ client, server }: Link): void {
+    if (this.#held.has("up")) client.pause();
+    else if (!server.writableNeedDrain) client.resume();
+    if (this.#held.has("down")) server.pause();
+    else if (!client.writableNeedDrain) server.resume();
+  }
+
+  #tear(link: Link, bytes: Buffer): void {
+    link.mode = "swallowing";
+    link.client.write(bytes.subarray(0, bytes.length >> 1), () => this.#end(link));
   }
 
   #end(link: Link): void {

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { newMessageId } from "../../src/client/message-id.ts";
 import {
   type Client,
   type ClientOptions,
@@ -17,8 +18,15 @@ interface NewMessage {
   readonly content: string;
 }
 
+/** Where what happens is written down. */
+export interface HistorySink {
+  add(record: HistoryRecord): void;
+  /** Makes sure that what was added outlives this process. */
+  flush?(): void;
+}
+
 /** What all clients of a run saw, in the order they saw it. */
-export class History {
+export class History implements HistorySink {
   readonly records: HistoryRecord[] = [];
 
   add(record: HistoryRecord): void {
@@ -34,14 +42,16 @@ export class RecordedClient {
   readonly rooms = new Map<string, Room>();
   /** Messages acknowledged so far. */
   acked = 0;
+  /** Messages that are not answered. */
+  waiting = 0;
   /** Messages answered with a refusal for good. */
   refused = 0;
   /** What the client itself reported as wrong. */
   readonly errors: string[] = [];
-  readonly #history: History;
+  readonly #history: HistorySink;
 
   /** `name` names the client in the history; it sends and reads as `user`. */
-  constructor(history: History, name: string, url: string, options: ClientOptions, user = name) {
+  constructor(history: HistorySink, name: string, url: string, options: ClientOptions, user = name) {
     this.name = name;
     this.user = user;
     this.#history = history;
@@ -81,9 +91,18 @@ export class RecordedClient {
   }
 
   /** Sends a chat message to a joined room. */
-  send(roomId: string, content: string): OutgoingMessage {
-    const message = this.rooms.get(roomId)!.send("send_message", { content });
-    this.#record(roomId, message, content);
+  send(roomId: string, content: string, messageId = newMessageId()): OutgoingMessage {
+    const { name: client, user } = this;
+    // Before it is on its way, so that no death of this process leaves a message nobody sent.
+    this.#history.add({ kind: "sent", client, user, roomId, messageId, hash: hashOf(content) });
+    this.#history.flush?.();
+    return this.sendAgain(roomId, content, messageId);
+  }
+
+  /** Sends a message that an earlier life of this client has sent and noted, and that was not answered. */
+  sendAgain(roomId: string, content: string, messageId: string): OutgoingMessage {
+    const message = this.rooms.get(roomId)!.send("send_message", { content }, { messageId });
+    this.#watch(roomId, message);
     return message;
   }
 
@@ -104,21 +123,18 @@ export class RecordedClient {
     this.client.close();
   }
 
-  #record(roomId: string, message: OutgoingMessage, content: string): void {
-    const { name: client, user } = this;
-    this.#history.add({ kind: "sent", client, user, roomId, messageId: message.messageId, hash: hashOf(content) });
-    this.#watch(roomId, message);
-  }
-
   #watch(roomId: string, message: OutgoingMessage): void {
     const { user } = this;
     const { messageId } = message;
+    this.waiting++;
     message.ack.then(
       ({ epoch = "", seq = 0, duplicate = false }) => {
+        this.waiting--;
         this.acked++;
         this.#history.add({ kind: "acked", user, roomId, messageId, epoch, seq, duplicate });
       },
       ({ code }: { code: string }) => {
+        this.waiting--;
         // Given up by us: whether it arrived is not known.
         if (code === "unavailable") return this.#history.add({ kind: "unknown", user, roomId, messageId });
         this.refused++;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,20 +26,27 @@ export interface Bundle {
   readonly memoryProbe: string;
   /** A server of its own with a game and a ticker, in place of the command. */
   readonly leadNode: string;
+  /** A script for `--import` that moves the wall clock of the process when told. */
+  readonly clockShift: string;
+  /** A process of clients, see `system/client-program.ts`. */
+  readonly clientProgram: string;
   remove(): Promise<void>;
 }
 
 /** Compiles the command. It must see `node_modules` and `package.json`, so it lies two levels below the root. */
 export async function bundleCommand(): Promise<Bundle> {
-  const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-  const cache = fileURLToPath(new URL("../../.cache/", import.meta.url));
-  const directory = await mkdtemp(join(cache, "fault-"));
+  // Two levels below the root as well, be it this file or one it was compiled into.
+  const source = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  await mkdir(source(".cache"), { recursive: true });
+  const directory = await mkdtemp(source(".cache/fault-"));
   await build({
     entryPoints: {
-      yamabiko: source("../../src/bin/yamabiko.ts"),
-      worker: source("../../src/log/sqlite/worker.ts"),
-      "memory-probe": source("memory-probe.ts"),
-      "lead-node": source("lead-node.ts"),
+      yamabiko: source("src/bin/yamabiko.ts"),
+      worker: source("src/log/sqlite/worker.ts"),
+      "memory-probe": source("test/fault/memory-probe.ts"),
+      "clock-shift": source("test/fault/clock-shift.ts"),
+      "client-program": source("test/fault/system/client-program.ts"),
+      "lead-node": source("test/fault/lead-node.ts"),
     },
     outdir: directory,
     bundle: true,
@@ -52,6 +59,8 @@ export async function bundleCommand(): Promise<Bundle> {
     command: join(directory, "yamabiko.js"),
     memoryProbe: join(directory, "memory-probe.js"),
     leadNode: join(directory, "lead-node.js"),
+    clockShift: join(directory, "clock-shift.js"),
+    clientProgram: join(directory, "client-program.js"),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
 }
@@ -152,6 +161,16 @@ export class ServerProcess {
     this.#spawn();
     await new Promise((resolve) => setTimeout(resolve, afterMs));
     await this.kill();
+  }
+
+  /** Whether it runs, as far as we know. */
+  get isRunning(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Moves its wall clock. Needs `ipc` and the clock shift among the flags. */
+  shiftClock(shiftMs: number): void {
+    this.child.send({ shiftMs });
   }
 
   /** Ends it without a warning, as the kernel or a power cut would. */

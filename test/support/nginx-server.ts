@@ -13,13 +13,12 @@ export class NginxServer {
   readonly url: string;
   readonly wsUrl: string;
   readonly #directory: string;
-  readonly #process: TestProcess;
+  #process: TestProcess | null = null;
 
-  private constructor(port: number, directory: string, started: TestProcess) {
+  private constructor(port: number, directory: string) {
     this.url = `http://127.0.0.1:${port}`;
     this.wsUrl = `ws://127.0.0.1:${port}/ws`;
     this.#directory = directory;
-    this.#process = started;
   }
 
   /** Starts one with what would be a file of `/etc/nginx/conf.d/`, except that it listens on a free port. */
@@ -28,16 +27,30 @@ export class NginxServer {
     const directory = await writeConfig(
       config.replace("listen [::]:80;", "").replace("listen 80;", `listen 127.0.0.1:${port};`),
     );
-    const started = new TestProcess(NGINX, [...wordsOf(directory), "-g", "daemon off;"]);
-    const server = new NginxServer(port, directory, started);
+    const server = new NginxServer(port, directory);
+    await server.start();
+    return server;
+  }
+
+  /** Starts it, again when it was killed, on the same port. */
+  async start(): Promise<void> {
+    const started = new TestProcess(NGINX, [...wordsOf(this.#directory), "-g", "daemon off;"]);
+    this.#process = started;
     await until("nginx answers", async () => {
       if (!started.isRunning) throw new Error(`nginx did not start: ${started.output}`);
-      return fetch(server.url).then(
+      return fetch(this.url).then(
         () => true,
         () => false,
       );
     });
-    return server;
+  }
+
+  /** Kills all its processes, as a crash of the machine would. */
+  async kill(): Promise<void> {
+    const { pid } = this.#process!;
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+    await this.#process!.end("SIGKILL");
+    for (const child of children.split(" ").filter(Boolean)) kill(Number(child));
   }
 
   /** What nginx says against a configuration; empty when it accepts it. */
@@ -60,8 +73,16 @@ export class NginxServer {
 
   /** Ends it and removes its files. */
   async stop(): Promise<void> {
-    await this.#process.end("SIGTERM");
+    await this.#process?.end("SIGTERM");
     await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It had gone with its parent.
   }
 }
 

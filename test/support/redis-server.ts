@@ -11,6 +11,8 @@ export interface RedisServerOptions {
   readonly appendfsync?: "always" | "everysec" | "no" | "off";
   /** More arguments. */
   readonly args?: readonly string[];
+  /** Where its files go. Default: a temporary directory that goes with it. */
+  readonly directory?: string;
 }
 
 /** A Redis of a test's own: on a free port of loopback, with a directory that goes with it. */
@@ -27,7 +29,7 @@ export class RedisServer {
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
-    const directory = await mkdtemp(join(tmpdir(), "yamabiko-redis-"));
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "yamabiko-redis-")));
     const server = new RedisServer(directory, await freePort(), options);
     await server.start();
     return server;
@@ -84,7 +86,7 @@ export class RedisServer {
   /** Ends it and removes its files. */
   async stop(): Promise<void> {
     await this.#process?.end("SIGKILL");
-    await rm(this.directory, { recursive: true, force: true });
+    if (this.#options.directory === undefined) await rm(this.directory, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,33 @@
+/** `npm run test:faults`: runs a plan and says what it found. */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { PLANS, type PlanName } from "./plan.ts";
+import { runPlan } from "./run.ts";
+
+const { values } = parseArgs({
+  options: {
+    plan: { type: "string", default: "short" },
+    seed: { type: "string" },
+    acked: { type: "string" },
+    rate: { type: "string" },
+    calm: { type: "boolean", default: false },
+  },
+});
+
+const base = PLANS[values.plan as PlanName];
+const plan = {
+  ...base,
+  ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
+  ...(values.rate === undefined ? {} : { ratePerSecond: Number(values.rate) }),
+  // Without faults, to see what the load alone costs.
+  ...(values.calm ? { faults: {} } : {}),
+  ...(values.acked === undefined ? {} : { acked: Number(values.acked) }),
+};
+// It was compiled to two levels below the root.
+const directory = fileURLToPath(new URL(`../../test-results/faults/${plan.name}-${plan.seed}/`, import.meta.url));
+console.log(`${plan.name}, seed ${plan.seed}: ${plan.acked} messages; everything goes to ${directory}`);
+const verdict = await runPlan(plan, directory, console.log);
+console.log(JSON.stringify(verdict, null, 2));
+const isRight = verdict.ok;
+console.log(isRight ? "As it should be." : "NOT as it should be.");
+process.exit(isRight ? 0 : 1);

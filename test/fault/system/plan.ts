@@ -1,0 +1,134 @@
+import type { FaultKind } from "./faults.ts";
+import type { ParticipantKind, ParticipantPlan } from "./participant.ts";
+
+/** What a run is. */
+export interface RunPlan {
+  readonly name: string;
+  readonly seed: number;
+  readonly participants: ParticipantKind;
+  readonly nodes: number;
+  /** Processes of clients. */
+  readonly processes: number;
+  readonly clients: number;
+  readonly rooms: number;
+  /** What clients come by, one after the other; as often as listed. */
+  readonly transports: readonly ParticipantPlan["transport"][];
+  readonly ratePerSecond: number;
+  readonly inFlight: number;
+  readonly freshShare: number;
+  readonly askEveryMs: number;
+  readonly appendfsync: "always" | "everysec";
+  /** Acknowledged messages at least. */
+  readonly acked: number;
+  /** How often each fault is done. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly needsFullDisk: boolean;
+  /** After so long nothing is sent any more, however much was acknowledged, ms. */
+  readonly longestMs: number;
+  /** So long without any acknowledgement, and something is stuck, ms. */
+  readonly stallMs: number;
+  /** How long everybody may take to be handed everything when all faults are over, ms. */
+  readonly settleMs: number;
+}
+
+const ALL_TRANSPORTS: RunPlan["transports"] = [
+  "websocket",
+  "sse",
+  "websocket",
+  "long-polling",
+  "websocket",
+  "polling",
+  "websocket",
+  "sse",
+  "websocket",
+  "long-polling",
+];
+
+const COMMON = {
+  participants: "yamabiko",
+  nodes: 3,
+  processes: 4,
+  clients: 40,
+  rooms: 16,
+  transports: ALL_TRANSPORTS,
+  inFlight: 40,
+  freshShare: 0.3,
+  askEveryMs: 250,
+  appendfsync: "always",
+  needsFullDisk: true,
+  stallMs: 90_000,
+  settleMs: 60_000,
+} as const satisfies Partial<RunPlan>;
+
+/** The plans by name. */
+export const PLANS = {
+  short: {
+    ...COMMON,
+    name: "short",
+    seed: 20_261_126,
+    ratePerSecond: 1_500,
+    acked: 50_000,
+    longestMs: 8 * 60_000,
+    faults: {
+      "node killed": 6,
+      "node killed, replies swallowed": 2,
+      "Redis killed": 3,
+      "clients killed": 3,
+      "nginx killed": 1,
+      "node cut off from Redis": 10,
+      "node stopped": 1,
+      "Redis stopped": 1,
+      "clients half-open": 1,
+      "clients cut off": 1,
+      "replies torn": 1,
+      "subscriptions killed": 1,
+      "connections to Redis killed": 1,
+      "output buffers shrunk": 1,
+      "nodes restarted in turn": 1,
+      "clock moved": 1,
+      "memory full": 1,
+      "disk full": 1,
+    },
+  },
+  long: {
+    ...COMMON,
+    name: "long",
+    seed: 20_261_127,
+    ratePerSecond: 2_000,
+    acked: 1_000_000,
+    longestMs: 19 * 60_000,
+    faults: {
+      "node killed": 80,
+      "node killed, replies swallowed": 20,
+      "Redis killed": 40,
+      "clients killed": 40,
+      "nginx killed": 20,
+      "node cut off from Redis": 50,
+      "node stopped": 14,
+      "Redis stopped": 14,
+      "clients half-open": 15,
+      "clients cut off": 15,
+      "replies torn": 8,
+      "subscriptions killed": 10,
+      "connections to Redis killed": 10,
+      "output buffers shrunk": 5,
+      "nodes restarted in turn": 5,
+      "clock moved": 8,
+      "memory full": 4,
+      "disk full": 4,
+    },
+  },
+  /** The data of Redis is lost: epochs must end, and everybody must be told. */
+  loss: {
+    ...COMMON,
+    name: "loss",
+    seed: 20_261_128,
+    ratePerSecond: 800,
+    acked: 15_000,
+    longestMs: 5 * 60_000,
+    faults: { "log deleted": 2, "log cut": 2, "node killed": 2, "node cut off from Redis": 2 },
+  },
+} as const satisfies Readonly<Record<string, RunPlan>>;
+
+/** The name of a plan. */
+export type PlanName = keyof typeof PLANS;
