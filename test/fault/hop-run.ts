@@ -6,12 +6,12 @@ import { msgpack } from "../../src/client/msgpack.ts";
 import type { TransportName } from "../../src/client/node.ts";
 import { checkHistory, type Verdict } from "../../src/testing/checker.ts";
 import { formatHistory } from "../../src/testing/history.ts";
-import { devToken, until } from "../harness.ts";
+import { until } from "../harness.ts";
+import { type HopTarget, NodesBehindNginx, OneServer } from "./hop-target.ts";
 import { HoppingClient } from "./hopping-client.ts";
 import { type LossyChances, type LossyCounts, LossyProxy } from "./lossy-proxy.ts";
 import { between, pick, type Random, seededRandom } from "./random.ts";
-import { History, readLog, readLogFile } from "./recorded-client.ts";
-import { findPort, ServerProcess } from "./server-process.ts";
+import { History, readLog } from "./recorded-client.ts";
 
 const IN_FLIGHT = 20;
 /** A kill comes at most this long after the acknowledgement it waits for, ms. */
@@ -23,10 +23,12 @@ export interface HopPlan {
   readonly seed: number;
   readonly clients: number;
   readonly rooms: number;
-  /** How often the server is killed; with workers, one of them each time. */
+  /** How often the server is killed; with workers or nodes, one of them each time. */
   readonly kills: number;
   /** How many processes serve. Default: one. */
   readonly workers?: number;
+  /** Nodes on one Redis behind nginx instead of one server, each request at any of them. */
+  readonly nodes?: number;
   /** Messages at least. */
   readonly acked: number;
   /** A client hops after so many of its acks, or up to twice as many; never without. */
@@ -53,6 +55,8 @@ export interface HopOutcome {
   readonly errors: readonly string[];
   /** What the server printed. */
   readonly printed: string;
+  /** How many servers answered requests. */
+  readonly serversAsked: number;
   /** Whether the same history with one delivery less is accepted. */
   readonly isBlind: boolean;
 }
@@ -65,23 +69,22 @@ interface Outage {
 
 /** Lets clients send, hop and read over a bad network to a server that is killed, and judges what they saw. */
 export async function runHops(command: string, plan: HopPlan): Promise<HopOutcome> {
-  const port = await findPort(seededRandom(plan.seed));
-  const server = await ServerProcess.start({
-    command,
-    port,
-    flags: plan.workers === undefined ? [] : ["--workers", String(plan.workers)],
-  });
-  const run = new HopRun(server, plan);
+  const { nodes, seed, workers } = plan;
+  const target =
+    nodes === undefined
+      ? await OneServer.start(command, seed, workers)
+      : await NodesBehindNginx.start(command, seed, nodes);
+  const run = new HopRun(target, plan);
   try {
     return await run.run();
   } finally {
     await run.end();
-    await server.remove();
+    await target.end();
   }
 }
 
 class HopRun {
-  readonly #server: ServerProcess;
+  readonly #target: HopTarget;
   readonly #plan: HopPlan;
   readonly #random: Random;
   readonly #history = new History();
@@ -95,8 +98,8 @@ class HopRun {
   #isKilling = true;
   #isSending = false;
 
-  constructor(server: ServerProcess, plan: HopPlan) {
-    this.#server = server;
+  constructor(target: HopTarget, plan: HopPlan) {
+    this.#target = target;
     this.#plan = plan;
     this.#random = seededRandom(plan.seed);
     this.#rooms = Array.from({ length: plan.rooms }, (_, index) => `chat:room-${index}`);
@@ -105,7 +108,7 @@ class HopRun {
   async run(): Promise<HopOutcome> {
     const { acked, chances, seed, weather } = this.#plan;
     const startedAt = performance.now();
-    const targetPort = Number(new URL(this.#server.url).port);
+    const targetPort = Number(new URL(this.#target.url).port);
     const proxy = await LossyProxy.start({ targetPort, random: seededRandom(seed + 1), delayMs: 40 });
     this.#proxy = proxy;
     await this.#connect(proxy.url);
@@ -119,8 +122,8 @@ class HopRun {
     weather?.change(proxy, this.#random, true);
     const due = await this.#arrive();
     for (const client of this.#clients) client.close();
-    await this.#server.stop();
-    readLogFile(this.#history, "the file", this.#server.logPath);
+    const serversAsked = await this.#target.serversAsked();
+    await this.#target.readStored(this.#history, this.#rooms);
     const verdict = checkHistory(this.#history.records);
     const hops = this.#clients.reduce((sum, client) => sum + client.hops, 0);
     await this.#report(verdict, hops, outages, performance.now() - startedAt);
@@ -133,7 +136,8 @@ class HopRun {
       proxy: proxy.counts,
       transports: new Set(this.#clients.flatMap(({ welcomed }) => [...welcomed])),
       errors: this.#clients.flatMap(({ errors }) => errors),
-      printed: this.#server.printed,
+      printed: this.#target.printed,
+      serversAsked,
       isBlind: checkHistory(this.#history.records.toSpliced(last, 1)).ok,
     };
   }
@@ -155,7 +159,7 @@ class HopRun {
       const client = new HoppingClient(this.#history, transports(this.#random), {
         name,
         url,
-        token: await devToken(this.#server.url, name),
+        token: await this.#target.token(name),
         codec: index % 2 === 0 ? jsonClientCodec : msgpack(),
         roomIds: this.#roomsOf(index),
         onAcked: () => this.#count(),
@@ -205,9 +209,9 @@ class HopRun {
       const due = Math.floor(((kill + this.#random()) * acked) / kills);
       await this.#until(() => this.#acked >= due);
       await new Promise((resolve) => setTimeout(resolve, between(this.#random, 0, LONGEST_WAIT_MS)));
-      if (this.#server.failure !== null) throw this.#server.failure;
+      if (this.#target.failure !== null) throw this.#target.failure;
       const [before, killedAt] = [this.#acked, performance.now()];
-      await this.#killOnce();
+      await this.#target.kill(this.#random);
       const startMs = performance.now() - killedAt;
       await this.#until(() => this.#acked > before);
       outages.push({ startMs, totalMs: performance.now() - killedAt });
@@ -215,22 +219,15 @@ class HopRun {
     return outages;
   }
 
-  /** Kills the server and starts it again; of workers one, in whose place another comes by itself. */
-  async #killOnce(): Promise<void> {
-    if (this.#plan.workers !== undefined) {
-      this.#server.killWorker(this.#random);
-      return;
-    }
-    await this.#server.kill();
-    await this.#server.start();
-  }
-
   /** Waits until every member of every room has everything. Gives how much that is. */
   async #arrive(): Promise<number> {
     let due = 0;
     for (const roomId of this.#rooms) {
-      const token = await devToken(this.#server.url, "auditor");
-      const { head } = await readLog(this.#history, "a reader", this.#server.wsUrl, { token }, roomId);
+      const token = await this.#target.token("auditor");
+      let head = 0;
+      for (const [index, url] of this.#target.wsUrls.entries()) {
+        head = (await readLog(this.#history, `a reader of server ${index}`, url, { token }, roomId)).head;
+      }
       const members = this.#clients.filter((_, index) => this.#roomsOf(index).includes(roomId));
       for (const client of members) await client.reached(roomId, head, 60_000);
       due += head * members.length;
@@ -243,10 +240,10 @@ class HopRun {
     let [acked, since] = [this.#acked, performance.now()];
     const isOver = (): boolean => {
       if (acked !== this.#acked) [acked, since] = [this.#acked, performance.now()];
-      return holds() || this.#server.failure !== null || performance.now() - since > this.#plan.stallMs;
+      return holds() || this.#target.failure !== null || performance.now() - since > this.#plan.stallMs;
     };
     await until(isOver, Number.POSITIVE_INFINITY);
-    if (this.#server.failure !== null) throw this.#server.failure;
+    if (this.#target.failure !== null) throw this.#target.failure;
     if (holds()) return;
     const waiting = this.#clients.filter((client) => client.acked < client.sent).map((client) => client.describe());
     throw new Error(

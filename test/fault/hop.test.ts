@@ -32,6 +32,18 @@ const HOPS: HopPlan = {
   transports: (random) => [pick(random, TRANSPORTS)],
 };
 
+const NODES: HopPlan = {
+  ...COMMON,
+  name: "node test",
+  nodes: 3,
+  clients: IS_FULL ? 40 : 6,
+  rooms: IS_FULL ? 8 : 3,
+  kills: IS_FULL ? 20 : 1,
+  acked: IS_FULL ? 50_000 : 900,
+  acksPerHop: IS_FULL ? 60 : 12,
+  transports: (random) => [pick(random, TRANSPORTS)],
+};
+
 const WEATHER: HopPlan = {
   ...COMMON,
   name: "weather test",
@@ -83,6 +95,18 @@ describe("over a bad network, to a server that is killed", () => {
         expect(count).toBeGreaterThan(0);
       }
       expect(outcome.transports).toEqual(new Set(TRANSPORTS));
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    `RES-1, ACK-3, ACK-4, HTTP-13: ${NODES.clients} clients that change their transport, each request of theirs at any of ${NODES.nodes} nodes, lose nothing, repeat nothing and keep order: ${NODES.kills} kills, ${NODES.acked} messages`,
+    async () => {
+      const outcome = await runHops(bundle.command, NODES);
+      judge(outcome, NODES);
+      expect(outcome.hops).toBeGreaterThan(NODES.clients);
+      expect(outcome.transports).toEqual(new Set(TRANSPORTS));
+      expect(outcome.serversAsked).toBe(NODES.nodes);
     },
     TIMEOUT_MS,
   );
