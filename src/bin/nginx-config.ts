@@ -10,7 +10,7 @@ export interface NginxPlan {
   readonly tls: boolean;
 }
 
-/** How long nginx waits for more of an answer: well over the heartbeat (30 s and 10 s more) and the longest poll (60 s). */
+/** How long nginx waits for more of an answer: well over the heartbeat (20 s and 10 s more) and the longest poll (60 s). */
 const SILENCE = "90s";
 
 /** The text of a configuration for nginx's `http` context, such as a file of `/etc/nginx/conf.d/`. */
@@ -86,7 +86,7 @@ function location(path: string): string[] {
     "        # Events leave at once.",
     "        proxy_buffering off;",
     "        proxy_cache off;",
-    "        # Longer than the heartbeat (30 s, and 10 s for the answer) and the longest poll.",
+    "        # Longer than the heartbeat (20 s, and 10 s for the answer) and the longest poll.",
     `        proxy_read_timeout ${SILENCE};`,
     `        proxy_send_timeout ${SILENCE};`,
     "        # The limit `requestBytes` of the nodes.",

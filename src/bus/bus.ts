@@ -19,6 +19,12 @@ export interface Bus {
   /** True when no notice is ever lost, so that heads need not be compared. */
   readonly lossless: boolean;
 
+  /**
+   * Calls `run` each time the bus listens again after a while in which it may have missed anything: what was missed can be looked for at
+   * once, and not only when heads are compared the next time. A bus that never knows leaves it out.
+   */
+  onResumed?(run: () => void): void;
+
   close(): Promise<void>;
 }
 

@@ -95,6 +95,10 @@ class PostgresBus implements Bus {
     return this.#isClosed ? () => {} : this.#subscriptions.add(roomId, onNotice);
   }
 
+  onResumed(run: () => void): void {
+    this.#ear.onAgain = run;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#subscriptions.clear();
@@ -140,6 +144,9 @@ class Ear {
   #changed = new Set<string>();
   #attempts = 0;
   #isClosed = false;
+  #hasListened = false;
+  /** Called when it listens again. */
+  onAgain = (): void => {};
 
   constructor(postgres: Postgres, options: Parameters<typeof connectPostgres>[1]) {
     this.#postgres = postgres;
@@ -193,7 +200,10 @@ class Ear {
     this.#sql = sql;
     void this.#tell(["SELECT 1", ...Array.from(this.#wanted, (name) => `LISTEN "${name}"`)].join("; ")).then(
       (isHeard) => {
-        if (isHeard) this.#attempts = 0;
+        if (!isHeard) return;
+        this.#attempts = 0;
+        if (this.#hasListened) this.onAgain();
+        this.#hasListened = true;
       },
     );
   }

@@ -64,6 +64,8 @@ class RedisBus implements Bus {
   #unanswered = 0;
   #unansweredSize = 0;
   #retry: NodeJS.Timeout | null = null;
+  #resumed = (): void => {};
+  #hasListened = false;
   #isClosed = false;
 
   constructor(
@@ -82,7 +84,7 @@ class RedisBus implements Bus {
     listening.on(isSharded ? "smessage" : "message", (channel: string, text: string) => this.#hear(channel, text));
     listening.on("error", () => {});
     // A connection made anew knows nothing of the rooms.
-    listening.on("ready", () => this.#subscribe(Array.from(this.#subscriptions.rooms)));
+    listening.on("ready", () => void this.#listen());
     listening.connect().catch(() => {});
     this.#pinging = setInterval(() => this.#ping(), PING_MS);
     this.#pinging.unref();
@@ -110,6 +112,10 @@ class RedisBus implements Bus {
     return this.#isClosed ? () => {} : this.#subscriptions.add(roomId, onNotice);
   }
 
+  onResumed(run: () => void): void {
+    this.#resumed = run;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#pinging);
@@ -131,27 +137,41 @@ class RedisBus implements Bus {
       const changed = Array.from(this.#changed);
       this.#changed = new Set();
       if (this.#isClosed) return;
-      this.#subscribe(changed.filter((room) => this.#subscriptions.has(room)));
-      this.#unsubscribe(changed.filter((room) => !this.#subscriptions.has(room)));
+      void this.#subscribe(changed.filter((room) => this.#subscriptions.has(room)));
+      void this.#unsubscribe(changed.filter((room) => !this.#subscriptions.has(room)));
     });
   }
 
-  #subscribe(roomIds: readonly string[]): void {
-    this.#tell(this.#isSharded ? "ssubscribe" : "subscribe", roomIds);
+  /** The connection is there, at first or again. */
+  async #listen(): Promise<void> {
+    const isAgain = this.#hasListened;
+    this.#hasListened = true;
+    await this.#subscribe(Array.from(this.#subscriptions.rooms));
+    if (isAgain && !this.#isClosed) this.#resumed();
   }
 
-  #unsubscribe(roomIds: readonly string[]): void {
-    this.#tell(this.#isSharded ? "sunsubscribe" : "unsubscribe", roomIds);
+  #subscribe(roomIds: readonly string[]): Promise<void> {
+    return this.#tell(this.#isSharded ? "ssubscribe" : "subscribe", roomIds);
   }
 
-  #tell(command: "subscribe" | "ssubscribe" | "unsubscribe" | "sunsubscribe", roomIds: readonly string[]): void {
+  #unsubscribe(roomIds: readonly string[]): Promise<void> {
+    return this.#tell(this.#isSharded ? "sunsubscribe" : "unsubscribe", roomIds);
+  }
+
+  /** Resolves when Redis has done it, or could not. */
+  async #tell(
+    command: "subscribe" | "ssubscribe" | "unsubscribe" | "sunsubscribe",
+    roomIds: readonly string[],
+  ): Promise<void> {
     if (this.#listening.status !== "ready") return;
     // In a cluster the channels of one command must belong to one slot.
     const step = this.#isCluster ? 1 : ROOMS_AT_ONCE;
+    const told: Promise<unknown>[] = [];
     for (let from = 0; from < roomIds.length; from += step) {
       const channels = roomIds.slice(from, from + step).map((roomId) => this.#channelOf(roomId));
-      this.#listening[command](...channels).catch(() => this.#retryLater());
+      told.push(this.#listening[command](...channels).catch(() => this.#retryLater()));
     }
+    await Promise.all(told);
   }
 
   /** A node of a cluster was not there; its rooms are asked for again with all others, which does no harm. */
@@ -159,7 +179,7 @@ class RedisBus implements Bus {
     if (this.#isClosed || !this.#isCluster || this.#retry !== null) return;
     this.#retry = setTimeout(() => {
       this.#retry = null;
-      if (!this.#isClosed) this.#subscribe(Array.from(this.#subscriptions.rooms));
+      if (!this.#isClosed) void this.#subscribe(Array.from(this.#subscriptions.rooms));
     }, PING_MS);
     this.#retry.unref();
   }

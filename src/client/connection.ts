@@ -241,7 +241,7 @@ export class Connection {
     this.#heartbeat?.stop();
     this.#heartbeat = new Heartbeat({
       clock,
-      intervalMs: heartbeatMs ?? welcome.heartbeatMs ?? 30_000,
+      intervalMs: heartbeatMs ?? welcome.heartbeatMs ?? 20_000,
       ping: (payload) => this.send([{ type: "ping", payload }]),
       dead: () => this.#lost(HEARTBEAT_TIMEOUT, "The server is silent.", true),
     });

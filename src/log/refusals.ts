@@ -1,5 +1,8 @@
 import { YamabikoError } from "../protocol/index.ts";
 
+/** When a client asks again whose log is away, ms: it is told, because one that waits longer each time would come long after the log is back. */
+const RETRY_MS = 1_000;
+
 /** `conflict`: the head is not the one of `expect`. */
 export function headMoved(): YamabikoError {
   return new YamabikoError("conflict", "The room's head is not the expected one.");
@@ -22,5 +25,8 @@ export function logClosed(): YamabikoError {
 
 /** `unavailable`: the storage failed. What it said is the cause, which does not reach clients. */
 export function logUnavailable(reason: string): YamabikoError {
-  return new YamabikoError("unavailable", "The log cannot take it now.", { cause: new Error(reason) });
+  return new YamabikoError("unavailable", "The log cannot take it now.", {
+    retryAfterMs: RETRY_MS,
+    cause: new Error(reason),
+  });
 }

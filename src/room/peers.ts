@@ -167,6 +167,11 @@ export class Peers {
     this.#compare();
   }
 
+  /** Notices were missed: versions are compared with the next sweep. */
+  missed(): void {
+    this.#comparedAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** Ends, and tells the others. */
   end(): void {
     if (this.#isClosed) return;

@@ -187,7 +187,7 @@ describe("the rooms of a node", () => {
 
   describe("on a bus that loses a notice", () => {
     it.each([
-      ["5 s where the bus may", false, 5_000],
+      ["4 s where the bus may", false, 4_000],
       ["a minute where it says it does not", true, 60_000],
     ])("find it when heads are compared, after %s", async (_, lossless, auditMs) => {
       const node = world.node({ bus: deaf(lossless) });

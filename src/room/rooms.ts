@@ -11,7 +11,7 @@ import { Words } from "./words.ts";
 /** How often leases, graces and retention are looked at, ms. */
 const SWEEP_MS = 1_000;
 /** How often heads are compared, ms: where the bus may lose a notice, and where it says it does not. */
-const AUDIT_MS = 5_000;
+const AUDIT_MS = 4_000;
 const LOSSLESS_AUDIT_MS = 60_000;
 
 export interface RoomsParts {
@@ -38,6 +38,8 @@ export class Rooms {
   #timer: Timer | null = null;
   #auditedAt = 0;
   #isAuditing = false;
+  /** Notices were missed, and heads have not been compared since. */
+  #isBehind = false;
   #closed = false;
 
   constructor(parts: RoomsParts) {
@@ -52,6 +54,11 @@ export class Rooms {
       onLost: (nodeId) => {
         for (const tell of this.#onNodeLost) tell(nodeId);
       },
+    });
+    parts.bus.onResumed?.(() => {
+      this.#isBehind = true;
+      this.#peers.missed();
+      void this.audit();
     });
     this.#arm();
     parts.observer.gauge("rooms", () => this.#rooms.size);
@@ -140,7 +147,7 @@ export class Rooms {
     }
     this.#peers.sweep();
     const now = this.#parts.clock.monotonic();
-    if (now - this.#auditedAt >= (this.#parts.bus.lossless ? LOSSLESS_AUDIT_MS : AUDIT_MS)) {
+    if (this.#isBehind || now - this.#auditedAt >= (this.#parts.bus.lossless ? LOSSLESS_AUDIT_MS : AUDIT_MS)) {
       this.#auditedAt = now;
       void this.audit();
     }
@@ -151,7 +158,9 @@ export class Rooms {
     if (this.#isAuditing) return;
     this.#isAuditing = true;
     try {
+      const isBehind = this.#isBehind;
       const heads = await this.#parts.log.heads(Array.from(this.#rooms.keys()));
+      if (isBehind) this.#isBehind = false;
       for (const [roomId, head] of heads) this.#rooms.get(roomId)?.learnHead(head);
     } catch (error) {
       this.#parts.observer.failure("comparing heads", error);

@@ -36,7 +36,7 @@ describe("resolveConfig", () => {
       echoPath: null,
       allowedOrigins: [],
       trustedProxies: [],
-      heartbeatMs: 30_000,
+      heartbeatMs: 20_000,
       logLevel: "warn",
       dataDirectory: "./data",
     });

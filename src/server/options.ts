@@ -68,7 +68,7 @@ export interface ServerOptions {
   readonly compression?: boolean | undefined;
   /** A path that echoes frames, for conformance suites. Default: none. */
   readonly echoPath?: string | undefined;
-  /** How long a connection may be silent before it is pinged, ms. Default: 30,000. */
+  /** How long a connection may be silent before it is pinged, ms. Default: 20,000. */
   readonly heartbeatMs?: number | undefined;
   /**
    * How long `close` only says `not ready` on `/readyz` and serves on, ms, so that load balancers send nobody any more. Default: 0;

@@ -152,7 +152,7 @@ export interface NodeShared {
  * @throws {TypeError} as `createServer`.
  */
 export function createNode(options: ServerOptions, shared: NodeShared): YamabikoServer {
-  const { dev = false, clock = systemClock, heartbeatMs = 30_000, readyGraceMs = 0 } = options;
+  const { dev = false, clock = systemClock, heartbeatMs = 20_000, readyGraceMs = 0 } = options;
   const letGuestsIn = options.guests ?? dev;
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });

@@ -100,7 +100,7 @@ export const SETTINGS = {
   heartbeatMs: setting({
     schema: whole(100, 600_000),
     form: "a whole number from 100 to 600000",
-    default: () => 30_000,
+    default: () => 20_000,
     what: "A connection silent for this long is pinged; 10 s later it is closed.",
   }),
   readyGraceMs: setting({

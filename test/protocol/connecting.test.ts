@@ -216,7 +216,7 @@ describe("connecting", () => {
         guest: false,
         protocol: "v1",
         server: expect.stringMatching(/^yamabiko\//),
-        heartbeatMs: 30_000,
+        heartbeatMs: 20_000,
         limits: { messageBytes: 64 * 1024, rooms: 128 },
         expiresAt: expect.any(Number),
       });

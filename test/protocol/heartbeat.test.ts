@@ -27,10 +27,10 @@ describe("heartbeat", () => {
   };
   const pings = (socket: RawSocket) => socket.frames.filter(({ opcode }) => opcode === OPCODE.ping).length;
 
-  it("HB-1: a silent connection is pinged after 30 s and closed with 4408 10 s later", async () => {
+  it("HB-1: a silent connection is pinged after 20 s and closed with 4408 10 s later", async () => {
     const silent = await mute();
     const alive = await RawClient.open(server, "ada");
-    await clock.advance(29_000);
+    await clock.advance(19_000);
     expect(pings(silent)).toBe(0);
     await clock.advance(2_000);
     await until(() => pings(silent) === 1);
@@ -61,7 +61,7 @@ describe("heartbeat", () => {
     ];
     await clock.advance(10_000);
     for (const sign of signs) {
-      await clock.advance(21_000);
+      await clock.advance(10_000);
       await until(() => pings(socket) > 0);
       socket.frames.length = 0;
       const before = socket.bytesWritten;

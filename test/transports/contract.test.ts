@@ -88,7 +88,7 @@ describe.each(DRIVERS)("over %s", (name) => {
         user: { id: "ada", name: "ada" },
         guest: false,
         protocol: "v1",
-        heartbeatMs: 30_000,
+        heartbeatMs: 20_000,
         limits: { messageBytes: 12_345, rooms: 7 },
         expiresAt: expect.any(Number),
       },

@@ -9,7 +9,7 @@ export interface PollOptions extends HttpOptions {
 }
 
 /** How long a long poll waits for something to happen, ms. */
-const WAIT_MS = 25_000;
+const WAIT_MS = 18_000;
 /** How long an answer may take beyond that, ms. */
 const GRACE_MS = 10_000;
 const MAX_FAILURES = 3;
