@@ -61,7 +61,7 @@ describe("heartbeat", () => {
     ];
     await clock.advance(10_000);
     for (const sign of signs) {
-      await clock.advance(10_000);
+      await clock.advance(12_000);
       await until(() => pings(socket) > 0);
       socket.frames.length = 0;
       const before = socket.bytesWritten;
@@ -69,7 +69,7 @@ describe("heartbeat", () => {
       await until(() => socket.bytesWritten > before);
       // What was written before another's question has been read when that is answered.
       await other.ask("ping", {});
-      await clock.advance(11_000);
+      await clock.advance(10_000);
       expect(socket.closeCode).toBeNull();
     }
     await clock.advance(45_000);
