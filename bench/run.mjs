@@ -8,11 +8,14 @@ import { runGame } from "./scenarios/game.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
 import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
 import { runIdle } from "./scenarios/idle.mjs";
+import { runRedis } from "./scenarios/redis.mjs";
 import { runResume } from "./scenarios/resume.mjs";
 import { runRooms } from "./scenarios/rooms.mjs";
 import { runSelfCheck } from "./scenarios/self-check.mjs";
 import { runSends } from "./scenarios/sends.mjs";
 import { runStalled } from "./scenarios/stalled.mjs";
+
+const SEVERAL_NODES = ["F11-1", "F11-2", "F11-3", "F11-1of3"].flatMap((name) => [`${name}-paced`, `${name}-full`]);
 
 /** What can be run, and the scenarios in it: each takes options and returns whether all was well. */
 const BENCHMARKS = {
@@ -26,6 +29,7 @@ const BENCHMARKS = {
   http: { run: runHttp, scenarios: ["F9-10", "F9-40"] },
   documents: { run: runDocuments, scenarios: [] },
   game: { run: runGame, scenarios: ["F10"] },
+  redis: { run: runRedis, scenarios: SEVERAL_NODES },
   growth: { run: runGrowth, scenarios: [] },
   "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { compile } from "./native.mjs";
@@ -63,6 +63,25 @@ export function costsOf(pid) {
     stealS: (times[7] ?? 0) / HERTZ,
     allS: times.reduce((sum, time) => sum + time, 0) / HERTZ,
   };
+}
+
+/**
+ * What a process has used of the processor up to now, in all its threads, s. As exact as the scheduler is, where it tells.
+ *
+ * @param {number} pid
+ */
+export function cpuOf(pid) {
+  const threads = listProc(`/proc/${pid}/task`).map((thread) => readProc(`/proc/${pid}/task/${thread}/schedstat`));
+  if (threads.some((text) => text === "") || threads.length === 0) return costsOf(pid).cpuS;
+  return threads.reduce((sum, text) => sum + Number(text.split(" ")[0]), 0) / 1e9;
+}
+
+function listProc(path) {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
 }
 
 function readProc(path) {

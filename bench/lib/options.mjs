@@ -28,8 +28,9 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   http           F9: 500 streams, 500 long polls
   documents      20 typists in one text of 100,000 characters
   game           F10: a game of 100 players at 60 ticks a second
+  redis          F11: one, two and three nodes on one Redis
   growth         more readers, more rooms
-  F1a … F10      one scenario
+  F1a … F11      one scenario
   self-check     shows that wrong servers are refused; http-self-check, the same for F9
 
   --quick          one round of 1 s
@@ -37,7 +38,8 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   --rounds N       how often everything is repeated, interleaved (3)
   --readers N      readers of the fan-out (1000)
   --scenario A,B   only these
-  --peers A,B      limit, yamabiko, yamabiko-sqlite, -normal, -redis, -redis-always, -postgres, -small, ws-naive, ws-tuned, socket.io, bun
+  --peers A,B      limit, yamabiko, yamabiko-sqlite, -normal, -redis, -redis-always, -postgres, -small, ws-naive, ws-tuned, socket.io, bun,
+                   socket.io-redis, socket.io-sharded, socket.io-streams (F11)
   --load c|node    which load generator (c where a compiler is found; node can do the fan-out only)
   --urgent         servers and load generator go before all other processes (needs root)
   --node-flags="A B"   for the servers in Node, e.g. --node-flags=--cpu-prof

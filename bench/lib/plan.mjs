@@ -26,14 +26,14 @@ const TEXTS_KB = 64;
 /**
  * The plan for the load generator: a line for each thing it needs to know, texts in hexadecimal.
  *
- * @param {{ dialect: import("../peers/peers.mjs").Dialect, port: number, pid: number, shape: Shape, drainMs: number,
- *   tokens: readonly string[] }} of
+ * @param {{ dialect: import("../peers/peers.mjs").Dialect, ports: readonly number[], pids: readonly number[], shape: Shape,
+ *   drainMs: number, tokens: readonly string[] }} of several ports: member m of room r is at the (r + m)-th, counted around
  * @returns {string}
  */
-export function makePlan({ dialect, port, pid, shape, drainMs, tokens }) {
+export function makePlan({ dialect, ports, pids, shape, drainMs, tokens }) {
   const handshake = [
     `GET ${dialect.path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
+    `Host: 127.0.0.1:${ports[0]}`,
     "Upgrade: websocket",
     "Connection: Upgrade",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
@@ -44,8 +44,6 @@ export function makePlan({ dialect, port, pid, shape, drainMs, tokens }) {
     "",
   ].join("\r\n");
   const numbers = {
-    port,
-    pid,
     rooms: shape.rooms,
     members: shape.members,
     senders: shape.senders,
@@ -67,6 +65,8 @@ export function makePlan({ dialect, port, pid, shape, drainMs, tokens }) {
     ...tokens.map((token) => ["token", token]),
   ];
   const lines = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
+  for (const port of ports) lines.push(`port ${port}`);
+  for (const pid of pids) lines.push(`pid ${pid}`);
   for (const [name, text] of texts) lines.push(`${name} ${Buffer.from(text).toString("hex")}`);
   return `${lines.join("\n")}\n`;
 }

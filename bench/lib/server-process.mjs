@@ -16,13 +16,14 @@ const CORE = 0;
  * @property {string} dist the compiled Yamabiko
  * @property {boolean} [deflate] compress what is sent
  * @property {string} [secret] let nobody in without a token (HS256), for those that can
+ * @property {string} [redis] the Redis that all nodes share, for those that are one of several
  */
 
 /**
  * @typedef {object} ServerProcess
  * @property {number} pid
  * @property {number} port
- * @property {(question: "watch" | "report") => Promise<any>} ask servers in Node answer, see `peers/lifetime.mjs`
+ * @property {(question: "watch" | "report" | "traffic") => Promise<any>} ask servers in Node answer, see `peers/lifetime.mjs`
  * @property {() => Promise<void>} stop
  */
 

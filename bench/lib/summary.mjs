@@ -26,6 +26,19 @@ export const TAKEN_LIMIT = 5;
  * @property {number} [handshakeUs] CPU of the server for connecting and letting in one reader
  * @property {number} [loopP99Ms] delay of the server's event loop
  * @property {number} [loopMaxMs]
+ * @property {number} [messagesPerSecond] of several nodes together, as all below but for what is of a node
+ * @property {number} [messagesPerNodeCore] what nodes would take that had a core each
+ * @property {number} [nodesUsPerMessage] CPU of all nodes
+ * @property {number} [redisUsPerMessage]
+ * @property {number} [bothUsPerMessage]
+ * @property {number} [nodesUsPerDelivery]
+ * @property {number} [redisUsPerDelivery]
+ * @property {number} [redisInPerMessage] bytes
+ * @property {number} [redisOutPerMessage] bytes
+ * @property {number} [servingInPerMessage] bytes from Redis to a node that serves the rooms, the mean of those
+ * @property {number} [idleInPerMessage] bytes from Redis to a node that serves none of them
+ * @property {number} [nodesCpuPct] of one core
+ * @property {number} [redisCpuPct] of one core
  */
 
 /**

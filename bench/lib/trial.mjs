@@ -73,8 +73,8 @@ export async function connect(peer, { shape, hasTokens = false }, how) {
   try {
     const target = {
       dialect: peer.dialect,
-      port: server.port,
-      pid: server.pid,
+      ports: [server.port],
+      pids: [server.pid],
       shape,
       drainMs,
       tokens: hasTokens ? makeTokens(readers) : [],

@@ -340,7 +340,8 @@ static void begin(Reader *reader) {
 #endif
     if (bind(reader->fd, (struct sockaddr *)&source, sizeof source) != 0) fail("cannot bind: %s", strerror(errno));
   }
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)plan.port)};
+  int port = plan.ports[(reader->room + reader->member) % plan.port_count];
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(reader->fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
     fail("cannot connect: %s", strerror(errno));

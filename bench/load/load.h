@@ -17,7 +17,13 @@ typedef struct {
 /* ---- plan.c: what to do, as the file of lib/plan.mjs says */
 
 typedef struct {
-  int port, server_pid, rooms, members, senders, drain_ms;
+  int rooms, members, senders, drain_ms;
+  /* Where the servers listen: one, or several nodes of one. Member m of room r connects to node (r + m) modulo their number. */
+  int *ports;
+  size_t port_count;
+  /* The processes whose costs are counted together. */
+  int *pids;
+  size_t pid_count;
   /* How many connect at once, and from how many addresses 127.0.0.x. */
   int connecting, sources;
   /* Whether the last reader has buffers so small that what it does not read soon waits in the server. */

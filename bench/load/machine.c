@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static double server_cpu(void) {
+static double cpu_of(int pid) {
   char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", plan.server_pid);
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
   FILE *file = fopen(path, "r");
   if (file == NULL) return 0;
   size_t length = fread(text, 1, sizeof text - 1, file);
@@ -32,11 +32,17 @@ static void first_thread(const char *path, double *ran_s, double *waited_s) {
 }
 
 Costs take_costs(void) {
-  Costs costs = {.at_us = now_us(), .server_cpu_s = server_cpu()};
+  Costs costs = {.at_us = now_us()};
   char path[64];
   double unused;
-  snprintf(path, sizeof path, "/proc/%d/schedstat", plan.server_pid);
-  first_thread(path, &costs.server_ran_s, &costs.server_waited_s);
+  for (size_t i = 0; i < plan.pid_count; i++) {
+    double ran_s = 0, waited_s = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", plan.pids[i]);
+    first_thread(path, &ran_s, &waited_s);
+    costs.server_cpu_s += cpu_of(plan.pids[i]);
+    costs.server_ran_s += ran_s;
+    costs.server_waited_s += waited_s;
+  }
   first_thread("/proc/self/schedstat", &unused, &costs.own_waited_s);
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
@@ -63,13 +69,19 @@ double taken_s(Costs before, Costs after) {
   return after.own_waited_s - before.own_waited_s + (server_s > 0 ? server_s : 0);
 }
 
-long server_rss_kb(void) {
+static long rss_kb_of(int pid) {
   char path[64], line[256];
   long kb = 0;
-  snprintf(path, sizeof path, "/proc/%d/status", plan.server_pid);
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
   FILE *file = fopen(path, "r");
   if (file == NULL) return 0;
   while (fgets(line, sizeof line, file) != NULL) if (sscanf(line, "VmRSS: %ld", &kb) == 1) break;
   fclose(file);
+  return kb;
+}
+
+long server_rss_kb(void) {
+  long kb = 0;
+  for (size_t i = 0; i < plan.pid_count; i++) kb += rss_kb_of(plan.pids[i]);
   return kb;
 }

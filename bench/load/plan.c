@@ -20,6 +20,11 @@ static void append(Text **texts, size_t *count, Text text) {
   (*texts)[(*count)++] = text;
 }
 
+static void append_number(int **numbers, size_t *count, int number) {
+  *numbers = realloc(*numbers, (*count + 1) * sizeof number);
+  (*numbers)[(*count)++] = number;
+}
+
 void read_plan(const char *path) {
   FILE *file = fopen(path, "r");
   if (file == NULL) fail("cannot open the plan");
@@ -31,8 +36,8 @@ void read_plan(const char *path) {
     *value++ = 0;
     value[strcspn(value, "\n")] = 0;
     const char *name = line;
-    if (strcmp(name, "port") == 0) plan.port = atoi(value);
-    else if (strcmp(name, "pid") == 0) plan.server_pid = atoi(value);
+    if (strcmp(name, "port") == 0) append_number(&plan.ports, &plan.port_count, atoi(value));
+    else if (strcmp(name, "pid") == 0) append_number(&plan.pids, &plan.pid_count, atoi(value));
     else if (strcmp(name, "rooms") == 0) plan.rooms = atoi(value);
     else if (strcmp(name, "members") == 0) plan.members = atoi(value);
     else if (strcmp(name, "senders") == 0) plan.senders = atoi(value);
@@ -54,7 +59,7 @@ void read_plan(const char *path) {
   }
   free(line);
   fclose(file);
-  if (plan.port == 0 || plan.members == 0 || plan.delivery.length == 0 || plan.tail_count == 0) fail("the plan is not complete");
+  if (plan.port_count == 0 || plan.members == 0 || plan.delivery.length == 0 || plan.tail_count == 0) fail("the plan is not complete");
   if (plan.senders > plan.members) fail("the plan has more senders than members");
   if (plan.ends_with_ack && plan.ack.length == 0) fail("the plan waits for acks that nobody sends");
 }

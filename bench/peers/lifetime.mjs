@@ -1,8 +1,13 @@
+import diagnostics from "node:diagnostics_channel";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 
 /** How often the delay of the event loop is looked at, ms. */
 const LOOK_MS = 1;
+
+/** Sockets of connections made here, not of those that were accepted. */
+const made = [];
+diagnostics.subscribe("net.client.socket", ({ socket }) => made.push(socket));
 
 /**
  * Ends this process when it is told to, and when the benchmark that started it is gone, whatever ended that. Until then it
@@ -10,6 +15,7 @@ const LOOK_MS = 1;
  *
  *   watch    from now on the delay of the event loop is watched
  *   report   {"loopP99Ms", "loopMaxMs", "rssKb", "usedKb"}: since `watch`; memory after a collection, where `--expose-gc` lets it
+ *   traffic  {"inBytes", "outBytes"}: what came and went on all connections this process made itself, which are those to Redis
  *
  * @param {() => Promise<void>} [tidy] what to do before
  */
@@ -36,6 +42,10 @@ export function endWithBenchmark(tidy = async () => {}) {
         usedKb: (heapUsed + external) / 1024,
       };
     },
+    traffic: () => ({
+      inBytes: made.reduce((sum, socket) => sum + socket.bytesRead, 0),
+      outBytes: made.reduce((sum, socket) => sum + socket.bytesWritten, 0),
+    }),
   };
   createInterface(process.stdin)
     .on("line", (line) => process.stdout.write(`${JSON.stringify(answers[line]?.() ?? {})}\n`))

@@ -82,6 +82,9 @@ export const PEERS = [
   peer("ws-naive", "ws, as in a first tutorial", "node", "ws-naive.mjs", [], plain),
   peer("ws-tuned", "ws, tuned", "node", "ws-tuned.mjs", [], plain),
   peer("socket.io", "Socket.IO 4.8, WebSocket only", "node", "socket-io.mjs", [], socketIo),
+  peer("socket.io-redis", "Socket.IO, redis-adapter", "node", "socket-io.mjs", ["redis"], socketIo),
+  peer("socket.io-sharded", "Socket.IO, redis-adapter, sharded", "node", "socket-io.mjs", ["redis-sharded"], socketIo),
+  peer("socket.io-streams", "Socket.IO, redis-streams-adapter", "node", "socket-io.mjs", ["redis-streams"], socketIo),
   peer("bun", "Bun, built-in server", "bun", "bun.mjs", [], plain),
 ];
 

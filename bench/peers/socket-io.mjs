@@ -1,8 +1,23 @@
-/** Socket.IO with a room for each path, WebSocket transport only. */
+/**
+ * Socket.IO with a room for each path, WebSocket transport only.
+ *
+ *   node socket-io.mjs [redis|redis-sharded|redis-streams] SETTINGS    with an adapter, on the Redis of the settings
+ */
 import { createServer } from "node:http";
+import { createAdapter, createShardedAdapter } from "@socket.io/redis-adapter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
+import { Redis } from "ioredis";
 import { Server } from "socket.io";
 import { endWithBenchmark, listening, settings } from "./lifetime.mjs";
 
+/** Each as its documentation has it. */
+const ADAPTERS = {
+  redis: () => createAdapter(connect(), connect()),
+  "redis-sharded": () => createShardedAdapter(connect(), connect(), { subscriptionMode: "dynamic" }),
+  "redis-streams": () => createStreamsAdapter(connect()),
+};
+
+const adapter = ADAPTERS[process.argv[2]]?.();
 const http = createServer();
 const io = new Server(http, {
   transports: ["websocket"],
@@ -10,6 +25,7 @@ const io = new Server(http, {
   perMessageDeflate: settings.deflate === true,
   // As long as nobody's heartbeat falls into a measurement.
   pingInterval: 3_600_000,
+  ...(adapter === undefined ? {} : { adapter }),
 });
 
 io.on("connection", (socket) => {
@@ -20,3 +36,7 @@ io.on("connection", (socket) => {
 
 http.listen(0, "127.0.0.1", () => listening(http.address().port));
 endWithBenchmark();
+
+function connect() {
+  return new Redis(settings.redis);
+}

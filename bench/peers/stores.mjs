@@ -8,6 +8,13 @@ import { join } from "node:path";
 const CORE = 1;
 const START_MS = 15_000;
 
+/** How a Redis of each kind keeps what it is given. `redis-volatile` does not, as nothing in it must last. */
+const APPEND_ONLY = {
+  redis: { appendonly: "yes", appendfsync: "everysec" },
+  "redis-always": { appendonly: "yes", appendfsync: "always" },
+  "redis-volatile": { appendonly: "no" },
+};
+
 /** @typedef {{ url: string, stop: () => Promise<void> }} Store */
 
 /**
@@ -23,14 +30,14 @@ export function hasStore(kind) {
 /**
  * Starts a Redis or a PostgreSQL for one server, in a directory of its own. It ends with this process, whatever ends that.
  *
- * @param {"redis" | "redis-always" | "postgres"} kind
+ * @param {keyof typeof APPEND_ONLY | "postgres"} kind
  * @param {string} directory
  * @returns {Promise<Store>}
  */
 export async function startStore(kind, directory) {
   const port = await freePort();
   const [words, owner, url] =
-    kind === "postgres" ? postgres(directory, port) : redis(directory, port, kind === "redis" ? "everysec" : "always");
+    kind === "postgres" ? postgres(directory, port) : redis(directory, port, APPEND_ONLY[kind]);
   // The shell sees the end of this process as the end of its input.
   const script = `taskset -c ${CORE} "$@" <&- & store=$!; cat > /dev/null; kill -INT $store; wait $store`;
   const shell = spawn("/bin/sh", ["-c", script, "store", ...words], {
@@ -49,14 +56,13 @@ export async function startStore(kind, directory) {
   };
 }
 
-function redis(directory, port, appendfsync) {
+function redis(directory, port, appendOnly) {
   const settings = {
     port,
     bind: "127.0.0.1",
     dir: directory,
     save: "",
-    appendonly: "yes",
-    appendfsync,
+    ...appendOnly,
     loglevel: "warning",
   };
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);

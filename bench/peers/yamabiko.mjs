@@ -1,7 +1,7 @@
 /**
  * Yamabiko with a namespace that broadcasts.
  *
- *   node yamabiko.mjs memory:|sqlite|sqlite-normal|redis|redis-always|postgres SETTINGS
+ *   node yamabiko.mjs memory:|sqlite|sqlite-normal|redis|redis-always|postgres SETTINGS    on the Redis of the settings, where they name one
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -12,14 +12,14 @@ import { startStore } from "./stores.mjs";
 const [kind] = process.argv.slice(2);
 const { createServer, defineNamespace } = await import(pathToFileURL(join(settings.dist, "index.js")).href);
 
-const directory = kind === "memory:" ? null : makeDirectory();
+const directory = kind === "memory:" || settings.redis !== undefined ? null : makeDirectory();
 const isFar = kind.startsWith("redis") || kind === "postgres";
-const store = isFar ? await startStore(kind, directory) : null;
+const store = isFar && settings.redis === undefined ? await startStore(kind, directory) : null;
 
 const server = createServer({
   // Guests, unless tokens are asked for.
   ...(settings.secret === undefined ? { dev: true } : { auth: { secret: settings.secret } }),
-  log: store?.url ?? (directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`),
+  log: settings.redis ?? store?.url ?? (directory === null ? "memory:" : `sqlite:${join(directory, "bench.db")}`),
   sqliteSynchronous: kind === "sqlite-normal" ? "normal" : "full",
   ...(settings.deflate === true ? { compression: true } : {}),
   limits: {
