@@ -53,7 +53,15 @@ export function runRedis(options) {
       group("F11-1of3", 3, 1, "3 nodes, all rooms on the first"),
     ],
     columns: [
-      ...["messages", "acks", "perNodeCore", "nodesPerMessage", "redisPerMessage", "nodesPerDelivery", "redisPerDelivery"],
+      ...[
+        "messages",
+        "acks",
+        "perNodeCore",
+        "nodesPerMessage",
+        "redisPerMessage",
+        "nodesPerDelivery",
+        "redisPerDelivery",
+      ],
       ...["redisIn", "redisOut", "servingIn", "idleIn", "p50", "p99", "nodesCpu", "redisCpu"],
     ],
     charted: "bothUsPerMessage",
@@ -76,7 +84,8 @@ async function tryNodes(peer, group, how) {
   const stops = [];
   try {
     const cluster = await startCluster(peer, group, how, stops);
-    for (const scenario of group.scenarios) trials.push({ peer, scenario, ...(await measure(peer, group, scenario, cluster, how)) });
+    for (const scenario of group.scenarios)
+      trials.push({ peer, scenario, ...(await measure(peer, group, scenario, cluster, how)) });
   } catch (error) {
     trials.push({ peer, scenario: group.scenarios[trials.length], figures: null, faults: [error.message] });
   } finally {

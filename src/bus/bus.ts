@@ -44,7 +44,15 @@ export type Notice = RoomNotice | StateNotice | NodeNotice;
 
 /** What has happened in a room. */
 export type RoomNotice =
-  | { readonly kind: "event"; readonly from: string; readonly epoch: string; readonly seq: number }
+  | {
+      /** There is a new event in the log, of this seq. */
+      readonly kind: "event";
+      readonly from: string;
+      readonly epoch: string;
+      readonly seq: number;
+      /** Events up to it, in rising order. Whoever misses one between reads the log, so a bus may leave them out. */
+      readonly events?: readonly CarriedEvent[] | undefined;
+    }
   | { readonly kind: "signal"; readonly from: string; readonly envelope: Envelope }
   | {
       /** From what a namespace keeps of the room on one node to what it keeps on another; or, on a node channel, a word or an answer. */
@@ -65,6 +73,18 @@ export type RoomNotice =
     }
   /** The room is no longer open there, in this life of it or any before. */
   | { readonly kind: "closed"; readonly from: string; readonly roomId: string; readonly life: number };
+
+/** An event as the log has it, that amends no other. */
+export interface CarriedEvent {
+  readonly seq: number;
+  readonly type: string;
+  readonly sender: string | null;
+  readonly messageId: string | null;
+  /** ms since 1970. */
+  readonly timestamp: number;
+  /** The payload as JSON text. */
+  readonly data: string;
+}
 
 /** What has changed of what one node owns of a room's state. */
 export interface StateNotice {

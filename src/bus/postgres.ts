@@ -4,7 +4,7 @@ import { type LinkEvents, nullLinkEvents, reconnectDelayMs } from "../link/link.
 import { connectPostgres, loadPostgres, type Postgres, PostgresLink } from "../link/postgres.ts";
 import { parsePostgresAddress } from "../link/postgres-address.ts";
 import type { Bus, Notice } from "./bus.ts";
-import { noticeFromText, noticeToText } from "./notice-text.ts";
+import { noticeFromText, noticeToTextWithin } from "./notice-text.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export interface PostgresBusOptions {
@@ -80,9 +80,8 @@ class PostgresBus implements Bus {
 
   publish(roomId: string, notice: Notice): void {
     if (this.#isClosed) return;
-    const text = noticeToText(notice);
-    const isTooMuch = this.#waiting.length >= WAITING_NOTICES || Buffer.byteLength(text) > MOST_BYTES;
-    if (isTooMuch || !this.#link.isUp) {
+    const text = noticeToTextWithin(notice, MOST_BYTES);
+    if (text === null || this.#waiting.length >= WAITING_NOTICES || !this.#link.isUp) {
       this.#events.dropped();
       return;
     }

@@ -101,6 +101,13 @@ export interface Log {
   /** Gives a lease back before its time is over. Changes nothing unless `owner` has it with this fence. */
   endLease(roomId: string, owner: string, fence: number): Promise<void>;
 
+  /**
+   * Somebody else has told what stands at `head` in this epoch, and the caller goes on from there without reading it. A log whose
+   * keeper may lose what it had ends the epoch when it finds itself before that, as it does for what it gave out itself.
+   * Absent where nobody but the log may say what it holds: then it is read.
+   */
+  seen?(roomId: string, epoch: string, head: number): void;
+
   /** Finishes what was accepted, then lets go of files, threads and connections. Later calls fail with `unavailable`. */
   close(): Promise<void>;
 }

@@ -9,7 +9,7 @@ export interface LogPort {
   listen(onMessage: (message: unknown) => void, onGone: () => void): void;
 }
 
-type Method = Exclude<keyof Log, "close">;
+type Method = Exclude<keyof Log, "close" | "seen">;
 
 /** A call of the log's. `generation` is how often appends had failed when it was made, as far as the caller knew. */
 type Call = readonly [id: number, generation: number, method: Method, args: readonly unknown[]];

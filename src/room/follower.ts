@@ -1,3 +1,4 @@
+import type { CarriedEvent } from "../bus/bus.ts";
 import type { Amendment, AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Limits, Timer } from "../protocol/index.ts";
@@ -9,6 +10,7 @@ import { Tail } from "./tail.ts";
 const HOLE_EVENTS = 512;
 /** How long to wait before reading again what the log could not give, ms. */
 const RETRY_MS = 500;
+const NO_EVENTS: readonly CarriedEvent[] = [];
 const NO_AMENDMENTS: readonly Amendment[] = [];
 
 export interface FollowerParts {
@@ -134,9 +136,21 @@ export class Follower {
     }
   }
 
-  /** There is an event of this seq. */
-  hear(seq: number): void {
+  /** There is an event of this seq in this epoch; some of those before it, and it, may have come along. */
+  hear(seq: number, events: readonly CarriedEvent[] = NO_EVENTS): void {
+    if (this.#filling === null && events.length > 0) this.#take(events);
     if (seq > this.#head) this.#fill(seq);
+  }
+
+  /** Events that another node has told. Those that follow the head need not be read, where the log can be told of them. */
+  #take(events: readonly CarriedEvent[]): void {
+    const { log, roomId } = this.#parts;
+    if (log.seen === undefined) return;
+    for (const { seq, type, sender, messageId, timestamp, data } of events) {
+      if (seq !== this.#head + 1) continue;
+      log.seen(roomId, this.#epoch, seq);
+      this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends: null });
+    }
   }
 
   /** What the log said of itself: another epoch, a newer head, an older end that is gone. */

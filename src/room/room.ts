@@ -12,6 +12,7 @@ import type {
 } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Envelope, Json, Limits } from "../protocol/index.ts";
+import { Bell } from "./bell.ts";
 import { ChangeVoice } from "./changes.ts";
 import type { Companion } from "./companion.ts";
 import { Delivery } from "./delivery.ts";
@@ -79,6 +80,7 @@ export class Room {
   readonly #voice: ChangeVoice;
   readonly #shared: SharedState;
   readonly #leading: Leading;
+  readonly #bell: Bell;
   readonly #unsubscribe: () => void;
   #companion: Companion | null = null;
   #ticks: Ticks<TickReader> | null = null;
@@ -122,6 +124,7 @@ export class Room {
       },
     });
     this.#delivery = new Delivery({ ...parts, state: this.#voice, gatherMs: kind.gatherMs ?? 0 }, this.#follower);
+    this.#bell = new Bell({ ...parts, carries: () => this.#shared.peers.size > 0 && parts.log.seen !== undefined });
     this.#unsubscribe = bus.subscribe(roomId, (notice) => this.hear(notice));
   }
 
@@ -241,13 +244,17 @@ export class Room {
     options?: AppendOptions,
   ): Promise<AppendResult> {
     return this.#follower.append(sender, messageId, event, options).then((result) => {
-      if (!result.duplicate) {
-        this.#appendedSinceTrim++;
-        this.#bytesSinceTrim += event.data.length;
+      const { epoch, seq, timestamp, duplicate } = result;
+      if (duplicate) {
+        // When the first reply was lost, nobody rang.
+        this.#bell.ring(epoch, seq, null);
+        return result;
       }
-      // For a repetition too: when the first reply was lost, nobody rang.
-      const { bus, nodeId } = this.#parts;
-      bus.publish(this.roomId, { kind: "event", from: nodeId, epoch: result.epoch, seq: result.seq });
+      this.#appendedSinceTrim++;
+      this.#bytesSinceTrim += event.data.length;
+      const isPlain = options?.amend === undefined || options.amend.length === 0;
+      const { type, data } = event;
+      this.#bell.ring(epoch, seq, isPlain ? { seq, type, sender, messageId, timestamp, data } : null);
       return result;
     });
   }
@@ -409,7 +416,7 @@ export class Room {
     switch (notice.kind) {
       case "event":
         if (notice.epoch !== this.epoch) void this.refresh().catch(() => {});
-        else this.#follower.hear(notice.seq);
+        else this.#follower.hear(notice.seq, notice.events);
         return;
       case "signal":
         this.#delivery.signal(notice.envelope);

@@ -112,8 +112,13 @@ export class GatedLog implements Log {
   /** How many calls wait now. */
   held = 0;
 
-  constructor(current: () => Log) {
+  /** What was told of heads, when the node takes events by the bus. */
+  readonly told: (readonly [roomId: string, epoch: string, head: number])[] = [];
+  readonly seen?: (...told: readonly [roomId: string, epoch: string, head: number]) => void;
+
+  constructor(current: () => Log, takesEvents = false) {
     this.#current = current;
+    if (takesEvents) this.seen = (...told) => void this.told.push(told);
   }
 
   /** `read` and `heads` are answered only after `release`, with what the log said when they were called. */
@@ -172,6 +177,8 @@ export class GatedLog implements Log {
 export interface NodeOptions {
   readonly limits?: Partial<Limits>;
   readonly kind?: RoomKind;
+  /** Whether its log lets it take events by the bus, as one that is elsewhere does. */
+  readonly takesEvents?: boolean;
   /** Wraps the bus of the node. */
   readonly bus?: (inner: Bus) => Bus;
 }
@@ -258,7 +265,7 @@ export class Node {
     this.id = id;
     this.kind = options.kind ?? KIND;
     this.limits = resolveLimits(options.limits);
-    this.gate = new GatedLog(() => world.log);
+    this.gate = new GatedLog(() => world.log, options.takesEvents);
     this.log = createFaultyLog(this.gate);
     const bus = createMemoryBus({ hub: world.hub });
     this.bus = options.bus?.(bus) ?? bus;

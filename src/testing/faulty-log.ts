@@ -37,8 +37,12 @@ class InjectingLog implements FaultyLog {
   /** By room: how many failures are not yet reported. */
   readonly #unreported = new Map<string, number>();
 
+  /** There when the inner log has it. */
+  readonly seen?: (roomId: string, epoch: string, head: number) => void;
+
   constructor(inner: Log) {
     this.#inner = inner;
+    if (inner.seen !== undefined) this.seen = (...told) => inner.seen?.(...told);
   }
 
   get hanging(): number {

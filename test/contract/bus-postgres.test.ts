@@ -38,6 +38,23 @@ describe("a PostgreSQL bus", () => {
     await Promise.all([here.close(), there.close()]);
   });
 
+  it("leaves out the events a notice carries where they are too large for it", async () => {
+    const dropped = vi.fn();
+    const here = await createPostgresBus({ url, events: { ...nullLinkEvents, dropped } });
+    const heard: Notice[] = [];
+    here.subscribe("chat:a", (notice) => heard.push(notice));
+    const carried = (data: string) => ({ seq: 1, type: "x", sender: null, messageId: null, timestamp: 1, data });
+    const small = { ...event(1), events: [carried("1")] } as Notice;
+    await vi.waitFor(() => {
+      here.publish("chat:a", small);
+      expect(heard[0]).toEqual(small);
+    });
+    here.publish("chat:a", { ...event(2), events: [carried(`"${"ü".repeat(4_000)}"`)] } as Notice);
+    await vi.waitFor(() => expect(heard.at(-1)).toEqual(event(2)));
+    expect(dropped).not.toHaveBeenCalled();
+    await here.close();
+  });
+
   it("does not bring what is too large, and says so", async () => {
     const dropped = vi.fn();
     const here = await createPostgresBus({ url, events: { ...nullLinkEvents, dropped } });

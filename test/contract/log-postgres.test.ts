@@ -1,4 +1,4 @@
-import { afterAll } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { createPostgresLog } from "../../src/log/postgres.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { logContract } from "../../src/testing/log-contract.ts";
@@ -40,4 +40,19 @@ logContract("postgres, by its own time", async () => {
       return log;
     },
   };
+});
+
+describe("a log on a PostgreSQL that has lost something", () => {
+  it("ends the epoch when it stands before what others said is there", async () => {
+    const log = await createPostgresLog({ url: server.url("?schema=told") });
+    const room = "chat:told";
+    const { epoch } = await log.append(room, "ann", null, { type: "x", data: "1" });
+    log.seen?.(room, epoch, 1);
+    expect((await log.heads([room])).get(room)).toMatchObject({ epoch, head: 1 });
+    log.seen?.(room, epoch, 2);
+    const after = await log.append(room, "ann", null, { type: "x", data: "2" });
+    expect(after).toMatchObject({ seq: 2 });
+    expect(after.epoch).not.toBe(epoch);
+    await log.close();
+  });
 });

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { createRedisLog } from "../../src/log/redis.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { type LogHarness, logContract } from "../../src/testing/log-contract.ts";
@@ -45,6 +45,21 @@ async function stored(): Promise<Buffer> {
 }
 
 logContract("redis", singleHarness, { clock: true, breakable: true, inspectable: true });
+
+describe("a log on a Redis that has lost something", () => {
+  it("ends the epoch when it stands before what others said is there", async () => {
+    const { log } = await singleHarness();
+    const room = "chat:told";
+    const { epoch } = await log.append(room, "ann", null, { type: "x", data: "1" });
+    log.seen?.(room, epoch, 1);
+    expect((await log.heads([room])).get(room)).toMatchObject({ epoch, head: 1 });
+    log.seen?.(room, epoch, 2);
+    const after = await log.append(room, "ann", null, { type: "x", data: "2" });
+    expect(after).toMatchObject({ seq: 2 });
+    expect(after.epoch).not.toBe(epoch);
+    await log.close();
+  });
+});
 
 logContract("redis cluster", async () => {
   let log = await createRedisLog({ url: cluster.url });

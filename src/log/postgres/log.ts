@@ -219,6 +219,10 @@ export class PostgresLog implements Log, AppendCarrier {
     });
   }
 
+  seen(roomId: string, epoch: string, head: number): void {
+    this.#known.note(roomId, epoch, head);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
