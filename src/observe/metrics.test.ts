@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createFakeClock } from "../testing/fake-clock.ts";
+import type { Closing } from "./closing.ts";
 import { createLogger } from "./logger.ts";
 import { createMetricsObserver, createRegistry } from "./metrics.ts";
 import { GAUGES, nullObserver } from "./observer.ts";
@@ -12,13 +13,32 @@ function setUp() {
   return { lines, clock, registry, observer: createMetricsObserver(registry, logger, clock) };
 }
 
+const ENDED: Closing = {
+  transport: "websocket",
+  reason: "aborted",
+  class: "network",
+  ageMs: 1_234.5,
+  address: "192.0.2.1",
+  connectionId: "node-1",
+  userId: "ann",
+};
+
 describe("the metrics observer", () => {
+  it("writes one line for a connection, at its end, and none for a request", () => {
+    const { lines, observer } = setUp();
+    observer.connectionOpened("websocket");
+    observer.connectionClosed(ENDED);
+    observer.connectionClosed({ ...ENDED, transport: "poll" });
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0]!)).toMatchObject({ ...ENDED, ageMs: 1235, level: "info", msg: "connection ended" });
+  });
+
   it("counts what it is told", async () => {
     const { registry, observer } = setUp();
     observer.connectionOpened("websocket");
     observer.connectionOpened("websocket");
     observer.connectionOpened("sse");
-    observer.connectionClosed("websocket", "aborted");
+    observer.connectionClosed(ENDED);
     observer.messageReceived(100);
     observer.acknowledged("done");
     observer.acknowledged("duplicate");
@@ -30,28 +50,36 @@ describe("the metrics observer", () => {
     observer.caughtUp("log");
     observer.historyLost("retention");
     observer.refused("access_denied");
+    observer.refused("token_expired");
+    observer.answered(2);
+    observer.reached(3);
+    observer.resumed("replayed");
     observer.limited("messagesPerSecond");
     const text = await registry.metrics();
     for (const line of [
       'yamabiko_connections{transport="websocket"} 1',
       'yamabiko_connections{transport="sse"} 1',
-      'yamabiko_connections_total{transport="websocket"} 2',
-      'yamabiko_disconnections_total{reason="aborted"} 1',
+      'yamabiko_connections_opened_total{transport="websocket"} 2',
+      'yamabiko_disconnects_total{class="network",reason="aborted"} 1',
       "yamabiko_messages_received_total 1",
-      "yamabiko_received_bytes_total 100",
+      'yamabiko_message_bytes_total{direction="in"} 100',
       'yamabiko_acks_total{result="done"} 1',
       'yamabiko_acks_total{result="duplicate"} 1',
-      "yamabiko_deliveries_total 1000",
-      "yamabiko_delivered_bytes_total 128000",
+      "yamabiko_messages_sent_total 1000",
+      'yamabiko_message_bytes_total{direction="out"} 128000',
       "yamabiko_flushes_total 1",
       "yamabiko_flushed_events_total 3",
       "yamabiko_flush_duration_seconds_count 1",
       "yamabiko_events_appended_total 1",
-      "yamabiko_append_duration_seconds_sum 0.001",
+      "yamabiko_room_append_seconds_sum 0.001",
       "yamabiko_outbox_paused_total 1",
       'yamabiko_catch_up_reads_total{source="log"} 1',
       'yamabiko_history_lost_total{reason="retention"} 1',
       'yamabiko_refused_total{code="access_denied"} 1',
+      "yamabiko_auth_failures_total 1",
+      "yamabiko_ack_latency_seconds_sum 0.002",
+      "yamabiko_delivery_latency_seconds_sum 0.003",
+      'yamabiko_resume_total{result="replayed"} 1',
       'yamabiko_rate_limited_total{limit="messagesPerSecond"} 1',
     ]) {
       expect(text.split("\n")).toContain(line);
@@ -62,7 +90,7 @@ describe("the metrics observer", () => {
     const { registry, observer } = setUp();
     observer.delivered(7, 70);
     await registry.metrics();
-    expect(await registry.metrics()).toContain("yamabiko_deliveries_total 7\n");
+    expect(await registry.metrics()).toContain("yamabiko_messages_sent_total 7\n");
   });
 
   it("reads gauges when asked, adds up their readers, and forgets what was taken back", async () => {

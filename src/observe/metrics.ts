@@ -1,8 +1,10 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, systemClock } from "../protocol/index.ts";
+import type { Closing } from "./closing.ts";
 import { Durations } from "./durations.ts";
 import type { Logger } from "./logger.ts";
 import { GAUGES, type GaugeName, type Observer } from "./observer.ts";
+import { REQUEST_TRANSPORTS } from "./transport-name.ts";
 
 const PREFIX = "yamabiko_";
 
@@ -73,25 +75,58 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       for (const [transport, count] of open) this.set({ transport }, count);
     },
   });
-  const opened = sumBy("connections_total", "connections opened", "transport");
-  const closed = sumBy("disconnections_total", "connections closed, by close reason", "reason");
+  const opened = sumBy("connections_opened_total", "connections opened", "transport");
+  const closed = new Map<string, { readonly labels: { class: string; reason: string }; count: number }>();
+  new Counter({
+    name: `${PREFIX}disconnects_total`,
+    help: "connections closed, by the kind of end and the close reason",
+    labelNames: ["class", "reason"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { labels, count } of closed.values()) this.inc(labels, count);
+    },
+  });
   const requests = sum("http_requests_total", "HTTP requests");
   const received = sum("messages_received_total", "messages received");
-  const receivedBytes = sum("received_bytes_total", "bytes of messages received");
+  const bytes = { in: 0, out: 0 };
+  new Counter({
+    name: `${PREFIX}message_bytes_total`,
+    help: "bytes of messages received (in) and handed to transports (out)",
+    labelNames: ["direction"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [direction, total] of Object.entries(bytes)) this.inc({ direction }, total);
+    },
+  });
   const acks = sumBy("acks_total", "acks sent, by result", "result");
-  const deliveries = sum("deliveries_total", "messages handed to a transport, one per reader");
-  const deliveredBytes = sum("delivered_bytes_total", "bytes handed to transports");
+  const deliveries = sum("messages_sent_total", "messages handed to a transport, one per reader");
   const flushes = sum("flushes_total", "flushes of a room");
   const flushedEvents = sum("flushed_events_total", "events flushed, not multiplied by readers");
   const ticks = sumBy("ticks_total", "ticks readers were given or were left out of, by result", "result");
-  const lostSteps = sum("steps_lost_total", "steps of games left out because the process was held up");
+  const lostSteps = sum("game_tick_overrun_total", "steps of games left out because the process was held up");
   const appends = sum("events_appended_total", "events made durable");
   const stalled = sum("outbox_paused_total", "readers that became cursors because their socket took no bytes");
   const catchUps = sumBy("catch_up_reads_total", "pages served to readers that were not live, by source", "source");
   const lost = sumBy("history_lost_total", "readers told that history is gone, by reason", "reason");
   const refusals = sumBy("refused_total", "messages and requests refused, by error code", "code");
   const limits = sumBy("rate_limited_total", "times a limit was hit, by limit", "limit");
+  const resumes = sumBy("resume_total", "cursors clients came back with, by how they were served", "result");
+  const authFailures = sum("auth_failures_total", "credentials that were missing, not accepted, or expired");
   const failures = sumBy("failures_total", "failures that are not the client's, by place", "where");
+  const answering = new Durations(
+    `${PREFIX}ack_latency_seconds`,
+    "time from a message that came in to its answer",
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registry,
+  );
+  const reaching = new Durations(
+    `${PREFIX}delivery_latency_seconds`,
+    "time from a durable event to its being handed to the room's live readers, of the oldest in each flush",
+    [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registry,
+  );
   const flushing = new Durations(
     `${PREFIX}flush_duration_seconds`,
     "time of one flush of a room",
@@ -99,13 +134,13 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     registry,
   );
   const appending = new Durations(
-    `${PREFIX}append_duration_seconds`,
+    `${PREFIX}room_append_seconds`,
     "time from asking the log to a durable event",
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registry,
   );
   const stepping = new Durations(
-    `${PREFIX}step_duration_seconds`,
+    `${PREFIX}game_tick_seconds`,
     "time of one step of a game, with its ticks on their way",
     [0.0001, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.1],
     registry,
@@ -166,19 +201,27 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       open.set(transport, (open.get(transport) ?? 0) + 1);
       opened(transport);
     },
-    connectionClosed(transport, reason) {
+    connectionClosed(closing) {
+      const { transport, class: kind, reason } = closing;
       open.set(transport, (open.get(transport) ?? 0) - 1);
-      closed(reason);
+      const key = `${kind} ${reason}`;
+      const known = closed.get(key);
+      if (known === undefined) closed.set(key, { labels: { class: kind, reason }, count: 1 });
+      else known.count++;
+      if (!REQUEST_TRANSPORTS.has(transport)) logClosing(logger, closing);
     },
     requested: () => requests(1),
-    messageReceived(bytes) {
+    messageReceived(size) {
       received(1);
-      receivedBytes(bytes);
+      bytes.in += size;
     },
     acknowledged: acks,
-    delivered(count, bytes) {
+    answered: (durationMs) => answering.observe(durationMs),
+    reached: (durationMs) => reaching.observe(durationMs),
+    resumed: resumes,
+    delivered(count, size) {
       deliveries(count);
-      deliveredBytes(bytes);
+      bytes.out += size;
     },
     flushed(durationMs, events) {
       flushes(1);
@@ -197,7 +240,10 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     readerStalled: () => stalled(1),
     caughtUp: catchUps,
     historyLost: lost,
-    refused: refusals,
+    refused(code) {
+      refusals(code);
+      if (code === "unauthenticated" || code === "token_expired") authFailures(1);
+    },
     limited: limits,
     linkChanged(link, isUp) {
       linksUp.set({ link }, isUp ? 1 : 0);
@@ -215,4 +261,9 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       return () => void registered?.delete(read);
     },
   };
+}
+
+/** The one line of a connection's life. */
+function logClosing(logger: Logger, { ageMs, class: kind, ...closing }: Closing): void {
+  logger.info({ ...closing, class: kind, ageMs: Math.round(ageMs) }, "connection ended");
 }

@@ -1,25 +1,36 @@
-import type { CloseName, ErrorCode, LimitName } from "../protocol/index.ts";
+import type { ErrorCode, LimitName } from "../protocol/index.ts";
+import type { Closing } from "./closing.ts";
+import type { TransportName } from "./transport-name.ts";
+
+export type { CloseReason } from "./closing.ts";
+export type { TransportName } from "./transport-name.ts";
 
 /**
  * What the server does, told as it happens.
  *
  * Rooms, sessions and transports call these functions and know nothing of metrics or logs. Every call is synchronous,
  * cheap (no allocation that outlives it), and never throws. No argument names a room, a user or a message, except in
- * `failure`, so nothing here can leak or grow with what clients send.
+ * `failure` and `connectionClosed`, which are logged; so nothing that is counted can leak or grow with what clients send.
  */
 export interface Observer {
   /** A client attached: after the 101, or when a stream or a poll was accepted. */
   connectionOpened(transport: TransportName): void;
   /** The same connection is gone and everything of it freed. Called exactly once for every `connectionOpened`. */
-  connectionClosed(transport: TransportName, reason: CloseReason): void;
+  connectionClosed(closing: Closing): void;
   /** An HTTP request came in; an upgrade is none. */
   requested(): void;
   /** A whole message came in, before it was decoded. */
   messageReceived(bytes: number): void;
   /** An ack left: the message was done, was a repetition, or was refused. */
   acknowledged(result: AckResult): void;
+  /** A message was done with, `durationMs` after it came in: its answer, if it had one, is on its way. */
+  answered(durationMs: number): void;
   /** Messages were handed to transports: `count` deliveries (one per message and reader), `bytes` in all. */
   delivered(count: number, bytes: number): void;
+  /** The live readers of a room were given what had come, the oldest of it `durationMs` after it was durable. */
+  reached(durationMs: number): void;
+  /** Somebody came back to a room with a cursor. */
+  resumed(result: ResumeResult): void;
   /** One flush of a room ended: it took `durationMs` for `events` events and `readers` readers. */
   flushed(durationMs: number, events: number, readers: number): void;
   /** A reader of ticks was given one, or was left out because its connection did not keep up. */
@@ -53,14 +64,11 @@ export interface Observer {
   gauge(name: GaugeName, read: () => number): () => void;
 }
 
-/** How a client came. A poll is one request. */
-export type TransportName = "websocket" | "sse" | "poll" | "send" | "echo" | "y-websocket" | "hocuspocus";
-
-/** Why a connection ended: a name of the close-code table, or `aborted` when it ended without a close frame. */
-export type CloseReason = CloseName | "aborted";
-
 /** What a node is linked to, where that is not inside its process. */
 export type LinkName = "log" | "bus";
+
+/** How a cursor was served: all that was missed, from a snapshot on, or from where the log begins now. */
+export type ResumeResult = "replayed" | "snapshot" | "lost";
 
 export type AckResult = "done" | "duplicate" | "refused";
 
@@ -109,6 +117,9 @@ export const nullObserver: Observer = {
   requested: nothing,
   messageReceived: nothing,
   acknowledged: nothing,
+  answered: nothing,
+  reached: nothing,
+  resumed: nothing,
   delivered: nothing,
   flushed: nothing,
   ticked: nothing,

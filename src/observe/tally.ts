@@ -22,9 +22,9 @@ export function createTally(observer: Observer): { readonly observer: Observer; 
       totals.connections++;
       observer.connectionOpened(transport);
     },
-    connectionClosed(transport, reason) {
+    connectionClosed(closing) {
       totals.connections--;
-      observer.connectionClosed(transport, reason);
+      observer.connectionClosed(closing);
     },
     messageReceived(bytes) {
       totals.received++;

@@ -56,6 +56,8 @@ export class Delivery implements Source {
   #flushedRev: number;
   /** What has gathered since the last flush, bytes of payload. */
   #gathered = 0;
+  /** When the oldest event that is not flushed came, by the monotonic clock, ms; null when there is none. */
+  #oldestAt: number | null = null;
   #isMarked = false;
   /** The page that was made into bytes last. */
   #samePage: SharedPage | null = null;
@@ -208,6 +210,7 @@ export class Delivery implements Source {
 
   /** The head moved. */
   advanced(event: LogEvent): void {
+    if (this.#oldestAt === null && this.#live.count > 0) this.#oldestAt = this.#parts.clock.monotonic();
     this.gather(event.data.length);
   }
 
@@ -256,6 +259,10 @@ export class Delivery implements Source {
     const hasNews = events > 0 || this.#signals.length > 0 || this.#flushedRev !== state.rev;
     const signals = this.#signals;
     if (readers > 0) this.#flushLive(signals);
+    if (this.#oldestAt !== null) {
+      this.#parts.observer.reached(this.#parts.clock.monotonic() - this.#oldestAt);
+      this.#oldestAt = null;
+    }
     this.#signals = [];
     this.#flushed = this.head;
     this.#flushedRev = state.rev;

@@ -72,6 +72,8 @@ export interface SessionKeeper {
 export class Session {
   readonly id: string;
   readonly connection: Connection;
+  /** When it came, by the monotonic clock, ms. */
+  readonly openedAt: number;
   /** The rooms this connection joined, by full roomId. */
   readonly memberships = new Memberships();
   /** The rooms it is being let into, and whether it was taken out of them meanwhile. */
@@ -122,6 +124,7 @@ export class Session {
   ) {
     this.id = id;
     this.connection = connection;
+    this.openedAt = router.services.clock.monotonic();
     this.#router = router;
     this.#sessions = sessions;
     this.isMember = isMember;
@@ -155,7 +158,9 @@ export class Session {
   /** A decoded message came in. Never throws. */
   receive(value: unknown, bytes: number): void {
     if (this.#ended) return;
-    this.#router.services.observer.messageReceived(bytes);
+    const { clock, observer } = this.#router.services;
+    const cameAt = clock.monotonic();
+    observer.messageReceived(bytes);
     const messageId = messageIdOf(value);
     const wait = this.#limit(bytes);
     if (this.#ended) return;
@@ -172,12 +177,15 @@ export class Session {
     const refusal = wait > 0 ? tooMany(wait) : null;
     if (envelope.type === "authenticate") this.#gate ??= new Lane();
     const gate = this.#gate;
-    if (gate === null) this.#work(envelope, bytes, refusal, null);
-    else gate.enter(() => this.#work(envelope, bytes, refusal, gate));
+    if (gate === null) this.#work(envelope, bytes, cameAt, refusal, null);
+    else gate.enter(() => this.#work(envelope, bytes, cameAt, refusal, gate));
   }
 
-  /** @param gate what it came through. */
-  #work(envelope: Envelope, bytes: number, refusal: YamabikoError | null, gate: Lane | null): void {
+  /**
+   * @param cameAt when it came in, by the monotonic clock, ms.
+   * @param gate what it came through.
+   */
+  #work(envelope: Envelope, bytes: number, cameAt: number, refusal: YamabikoError | null, gate: Lane | null): void {
     // Only authentication holds everybody else up; rooms have lanes of their own.
     const holdsUp = envelope.type === "authenticate";
     // In its turn: before it may have stood an `authenticate` that was still being checked.
@@ -188,6 +196,8 @@ export class Session {
       if (holdsUp) this.#openGate();
       this.#inFlight--;
       this.#inFlightBytes -= bytes;
+      const { clock, observer } = this.#router.services;
+      observer.answered(clock.monotonic() - cameAt);
       this.#press();
     };
     if (work === undefined) done();

@@ -1,4 +1,4 @@
-import type { CloseReason } from "../observe/observer.ts";
+import { type CloseReason, classOf } from "../observe/closing.ts";
 import { type CloseName, type RoomAddress, type RoomCursor, type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
 import { resumeRoom } from "./handlers/join-room.ts";
@@ -21,8 +21,8 @@ const ANSWER_MS = 10_000;
 export class Sessions implements SessionKeeper {
   readonly #router: Router;
   readonly #all = new Set<Session>();
-  /** Those that have not said who they are, and when they came, by the monotonic clock, ms. */
-  readonly #unknown = new Map<Session, number>();
+  /** Those that have not said who they are. */
+  readonly #unknown = new Set<Session>();
   readonly #perUser = new Map<string, number>();
   /** What the users have at other nodes. */
   readonly #perUserElsewhere: SharedCounts;
@@ -70,8 +70,8 @@ export class Sessions implements SessionKeeper {
     const id = `${this.#prefix}${(this.#nextId++).toString(36)}`;
     const session = new Session(id, connection, this.#router, this, options);
     this.#all.add(session);
-    const { clock, observer } = this.#router.services;
-    this.#unknown.set(session, clock.monotonic());
+    const { observer } = this.#router.services;
+    this.#unknown.add(session);
     observer.connectionOpened(connection.transport);
     return session;
   }
@@ -104,7 +104,18 @@ export class Sessions implements SessionKeeper {
     if (!this.#all.delete(session)) return;
     this.#unknown.delete(session);
     if (session.user !== null) this.release(session, session.user);
-    this.#router.services.observer.connectionClosed(session.connection.transport, reason);
+    const { clock, observer } = this.#router.services;
+    const { transport, address = null, pendingBytes = 0 } = session.connection;
+    const state = { isDraining: this.#closed, isKnown: session.user !== null, isBehind: pendingBytes > 0 };
+    observer.connectionClosed({
+      transport,
+      reason,
+      class: classOf(reason, state),
+      ageMs: clock.monotonic() - session.openedAt,
+      address,
+      connectionId: session.id,
+      userId: session.user?.id ?? null,
+    });
   }
 
   /** Heartbeat and expiry of all, and the router's own upkeep. */
@@ -130,8 +141,8 @@ export class Sessions implements SessionKeeper {
   sweepUnknown(): void {
     const { clock, guests, limits } = this.#router.services;
     const now = clock.monotonic();
-    for (const [session, openedAt] of this.#unknown) {
-      const age = now - openedAt;
+    for (const session of this.#unknown) {
+      const age = now - session.openedAt;
       if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.presumeGuest(guests);
       else if (age >= limits.authenticateMs) session.close("try_later", "no token in time");
     }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { CloseReason, Observer } from "../observe/observer.ts";
-import { CLOSE, CLOSE_CODES, type Clock, type CloseName, type Limits, type Timer } from "../protocol/index.ts";
+import { CLOSE, type Clock, type CloseName, type Limits, type Timer } from "../protocol/index.ts";
 import type { Fanout } from "../room/fanout.ts";
 import { closeFrame, frameBytes, OPCODE } from "./frame.ts";
 import { type FrameBounds, type FrameFault, type FrameListener, FrameReader } from "./frame-reader.ts";
@@ -275,9 +275,17 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
 
 const PING = frameBytes(Buffer.alloc(0), OPCODE.ping);
 
-/** What the table calls a code of the other side's; one without a code is done. */
+/** What the other side can say of its own: a code of the server's, or of an application, is a goodbye like any other. */
+const SAID_BY_CLIENTS: readonly CloseName[] = [
+  "going_away",
+  "protocol_error",
+  "unsupported_data",
+  "invalid_payload",
+  "too_big",
+  "heartbeat_timeout",
+];
+
+/** Why the other side says it ends. */
 function reasonOf(code: number | null): CloseReason {
-  if (code === null) return "normal";
-  for (const [name, entry] of Object.entries(CLOSE_CODES)) if (entry.code === code) return name as CloseName;
-  return "aborted";
+  return SAID_BY_CLIENTS.find((name) => CLOSE[name] === code) ?? "normal";
 }

@@ -4,7 +4,8 @@ import type { Identity } from "../auth/identity.ts";
 import type { Codec } from "../codec/codec.ts";
 import { jsonCodec } from "../codec/json.ts";
 import { msgpackCodec } from "../codec/msgpack.ts";
-import type { CloseReason, TransportName } from "../observe/observer.ts";
+import { type CloseReason, classOf } from "../observe/closing.ts";
+import type { TransportName } from "../observe/observer.ts";
 import { type Envelope, SUBPROTOCOLS } from "../protocol/index.ts";
 import { type Format, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
@@ -100,6 +101,7 @@ class WebSocketConnection extends FramedSocket implements Connection {
   readonly format: Format;
   readonly #codec: Codec;
   readonly #parts: WebSocketParts;
+  readonly #openedAt: number;
   #session: Session | null = null;
 
   constructor(
@@ -114,6 +116,7 @@ class WebSocketConnection extends FramedSocket implements Connection {
     this.format = webSocketFormat(speech);
     this.#codec = speech.binary ? msgpackCodec : jsonCodec;
     this.#parts = parts;
+    this.#openedAt = parts.clock.monotonic();
   }
 
   get isDuplex(): boolean {
@@ -152,8 +155,20 @@ class WebSocketConnection extends FramedSocket implements Connection {
   }
 
   protected gone(reason: CloseReason): void {
-    if (this.#session !== null) this.#session.end(reason);
-    else this.#parts.observer.connectionClosed("echo", reason);
+    if (this.#session !== null) {
+      this.#session.end(reason);
+      return;
+    }
+    const { clock, observer } = this.#parts;
+    observer.connectionClosed({
+      transport: "echo",
+      reason,
+      class: classOf(reason, { isDraining: false, isKnown: true, isBehind: false }),
+      ageMs: clock.monotonic() - this.#openedAt,
+      address: null,
+      connectionId: "echo",
+      userId: null,
+    });
   }
 
   protected wake(): void {

@@ -1,3 +1,4 @@
+import type { ResumeResult } from "../../observe/observer.ts";
 import {
   type Cursor,
   type Envelope,
@@ -33,7 +34,9 @@ export async function handleJoinRoom(
     members,
     async locate(room, existing, reader) {
       if (existing !== undefined && after === null && limit === null) return goOn(existing, room);
-      return startOf(room, await room.locate(after, limit ?? 0), after !== null, reader);
+      const start = await startOf(room, await room.locate(after, limit ?? 0), after !== null, reader);
+      if (after !== null) services.observer.resumed(resultOf(start));
+      return start;
     },
     greet(room, start, membership, reader, you) {
       session.send("joined_room", joinedPayload(room, start, reader, you), room.roomId);
@@ -179,6 +182,12 @@ function tooManyRooms({ limits, observer }: Services): YamabikoError {
   return new YamabikoError("too_many_rooms", `At most ${limits.roomsPerConnection} rooms per connection.`, {
     remedy: "Leave a room first.",
   });
+}
+
+/** How a cursor was served. */
+function resultOf({ recovered, snapshot }: Start): ResumeResult {
+  if (recovered) return "replayed";
+  return snapshot === undefined ? "lost" : "snapshot";
 }
 
 /** Joining again with nothing said goes on where the reader is (JOIN-3). */

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createFakeClock, type FakeClock } from "../testing/fake-clock.ts";
+import type { Closing } from "./closing.ts";
+import {
+  type AbnormalDisconnects,
+  createDisconnectWatch,
+  type DisconnectsSettled,
+  type DisconnectWatch,
+} from "./disconnect-watch.ts";
+
+describe("the watch over how connections end", () => {
+  let clock: FakeClock;
+  let watch: DisconnectWatch;
+  let connections: number;
+  let raised: AbnormalDisconnects[];
+  let settled: DisconnectsSettled[];
+
+  beforeEach(() => {
+    clock = createFakeClock();
+    connections = 100;
+    raised = [];
+    settled = [];
+    watch = createDisconnectWatch({
+      clock,
+      node: "n",
+      connections: () => connections,
+      raised: (alert) => raised.push(alert),
+      settled: (over) => settled.push(over),
+    });
+  });
+
+  afterEach(() => watch.stop());
+
+  function end(count: number, more: Partial<Closing> = {}): void {
+    for (let index = 0; index < count; index++) {
+      connections--;
+      watch.closed({
+        transport: "websocket",
+        reason: "aborted",
+        class: "network",
+        ageMs: 1_000 * index,
+        address: `192.0.2.${index}`,
+        connectionId: `c${index}`,
+        userId: null,
+        ...more,
+      });
+    }
+  }
+
+  /** So many end in each of so many seconds, and come back. */
+  async function go(seconds: number, each: number, more: Partial<Closing> = {}): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      end(each, more);
+      connections += each;
+      await clock.advance(1_000);
+    }
+  }
+
+  it("tells within 10 s that a fifth of the connections was cut, of which class, and why", async () => {
+    end(20);
+    await clock.advance(10_000);
+    expect(raised).toHaveLength(1);
+    expect(raised[0]).toMatchObject({
+      class: "network",
+      node: "n",
+      count: 20,
+      connections: 100,
+      usual: 0,
+      transports: { websocket: 20 },
+      addresses: 20,
+      ages: { lowestMs: 0, highestMs: 19_000 },
+      likelyCause: { name: "cut_at_once" },
+    });
+    expect(raised[0]!.message).toContain("20 of 100 connections");
+    expect(watch.isRaised("network")).toBe(true);
+  });
+
+  it("waits for the rest of a cut, but no longer than three seconds", async () => {
+    end(12);
+    await clock.advance(1_000);
+    end(8);
+    await clock.advance(2_000);
+    expect(raised.map(({ count }) => count)).toEqual([20]);
+    watch.stop();
+    raised.length = 0;
+    watch = createDisconnectWatch({
+      clock,
+      node: "n",
+      connections: () => connections,
+      raised: (alert) => raised.push(alert),
+      settled: () => {},
+    });
+    await go(4, 12);
+    expect(raised).toHaveLength(1);
+  });
+
+  it("says nothing of a few, nor of a small part of many, nor of those who said goodbye", async () => {
+    end(4);
+    await clock.advance(20_000);
+    connections = 1_000;
+    end(40);
+    await clock.advance(20_000);
+    end(500, { class: "client", reason: "going_away" });
+    end(300, { class: "drain", reason: "restart" });
+    end(300, { transport: "poll" });
+    await clock.advance(20_000);
+    expect(raised).toEqual([]);
+  });
+
+  it("compares with what is usual: what always was so is no jump, three times as many is", async () => {
+    connections = 200;
+    // Begins with more than usual, because nothing is usual yet.
+    await go(120, 3);
+    const before = raised.length;
+    expect(watch.isRaised("network")).toBe(false);
+    await go(60, 4);
+    expect(raised).toHaveLength(before);
+    await go(10, 12);
+    expect(raised).toHaveLength(before + 1);
+    expect(raised.at(-1)!.usual).toBeGreaterThanOrEqual(30);
+  });
+
+  it("tells each class apart, and each once until it is over", async () => {
+    end(10);
+    end(10, { class: "heartbeat", reason: "heartbeat_timeout" });
+    await clock.advance(3_000);
+    expect(raised.map((alert) => alert.class).sort()).toEqual(["heartbeat", "network"]);
+    await go(10, 3);
+    expect(raised).toHaveLength(2);
+    await clock.advance(45_000);
+    expect(settled.map((over) => over.class).sort()).toEqual(["heartbeat", "network"]);
+    expect(watch.isRaised("network")).toBe(false);
+    end(20);
+    await clock.advance(5_000);
+    expect(raised).toHaveLength(3);
+  });
+
+  it("takes what lasts for usual after a while", async () => {
+    connections = 1_000;
+    await go(400, 30);
+    expect(raised).toHaveLength(1);
+    expect(settled).toHaveLength(1);
+  });
+
+  it("says nothing any more when the server ends", async () => {
+    watch.stop();
+    end(100);
+    await clock.advance(20_000);
+    expect(raised).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
