@@ -34,7 +34,10 @@ export const ABNORMAL_CLASSES: readonly CloseClass[] = (Object.keys(CLOSE_CLASSE
 export interface Closing {
   readonly transport: TransportName;
   readonly reason: CloseReason;
-  readonly class: CloseClass;
+  /** Whether the server is on its way out. */
+  readonly isDraining: boolean;
+  /** Whether bytes waited that the other side did not take. */
+  readonly isBehind: boolean;
   /** How long it was there, ms. */
   readonly ageMs: number;
   /** Where it came from, as the limits of addresses know it (IPv6: the /64); null where that is not known. */
@@ -44,22 +47,12 @@ export interface Closing {
   readonly userId: string | null;
 }
 
-/** What a class is decided by, besides the reason. */
-export interface ClosingState {
-  /** Whether the server is on its way out. */
-  readonly isDraining: boolean;
-  /** Whether the client had said who it is. */
-  readonly isKnown: boolean;
-  /** Whether bytes waited that the other side did not take. */
-  readonly isBehind: boolean;
-}
-
 /** The class of an end. Every reason has one. */
-export function classOf(reason: CloseReason, { isDraining, isKnown, isBehind }: ClosingState): CloseClass {
+export function classOf({ reason, isDraining, isBehind, userId }: Closing): CloseClass {
   if (isDraining) return "drain";
   if (reason === "heartbeat_timeout" && isBehind) return "slow";
   // Told to those who say nothing (AUTH-3), and to those whose room cannot be read now.
-  if (reason === "try_later" && !isKnown) return "auth";
+  if (reason === "try_later" && userId === null) return "auth";
   return CLASS_OF[reason];
 }
 

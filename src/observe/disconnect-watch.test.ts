@@ -7,37 +7,43 @@ import {
   type DisconnectsSettled,
   type DisconnectWatch,
 } from "./disconnect-watch.ts";
+import { nullObserver, type Observer } from "./observer.ts";
 
 describe("the watch over how connections end", () => {
   let clock: FakeClock;
   let watch: DisconnectWatch;
-  let connections: number;
+  let observer: Observer;
   let raised: AbnormalDisconnects[];
   let settled: DisconnectsSettled[];
 
   beforeEach(() => {
     clock = createFakeClock();
-    connections = 100;
     raised = [];
     settled = [];
     watch = createDisconnectWatch({
       clock,
       node: "n",
-      connections: () => connections,
       raised: (alert) => raised.push(alert),
       settled: (over) => settled.push(over),
     });
+    observer = watch.observe(nullObserver);
+    watch.start();
+    open(100);
   });
 
   afterEach(() => watch.stop());
 
+  function open(count: number): void {
+    for (let index = 0; index < count; index++) observer.connectionOpened("websocket");
+  }
+
   function end(count: number, more: Partial<Closing> = {}): void {
     for (let index = 0; index < count; index++) {
-      connections--;
-      watch.closed({
+      observer.connectionClosed({
         transport: "websocket",
         reason: "aborted",
-        class: "network",
+        isDraining: false,
+        isBehind: false,
         ageMs: 1_000 * index,
         address: `192.0.2.${index}`,
         connectionId: `c${index}`,
@@ -51,7 +57,7 @@ describe("the watch over how connections end", () => {
   async function go(seconds: number, each: number, more: Partial<Closing> = {}): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       end(each, more);
-      connections += each;
+      open(each);
       await clock.advance(1_000);
     }
   }
@@ -72,7 +78,7 @@ describe("the watch over how connections end", () => {
       likelyCause: { name: "cut_at_once" },
     });
     expect(raised[0]!.message).toContain("20 of 100 connections");
-    expect(watch.isRaised("network")).toBe(true);
+    expect(watch.raised).toBe(1);
   });
 
   it("waits for the rest of a cut, but no longer than three seconds", async () => {
@@ -86,10 +92,12 @@ describe("the watch over how connections end", () => {
     watch = createDisconnectWatch({
       clock,
       node: "n",
-      connections: () => connections,
       raised: (alert) => raised.push(alert),
       settled: () => {},
     });
+    observer = watch.observe(nullObserver);
+    watch.start();
+    open(100);
     await go(4, 12);
     expect(raised).toHaveLength(1);
   });
@@ -97,22 +105,22 @@ describe("the watch over how connections end", () => {
   it("says nothing of a few, nor of a small part of many, nor of those who said goodbye", async () => {
     end(4);
     await clock.advance(20_000);
-    connections = 1_000;
+    open(904);
     end(40);
     await clock.advance(20_000);
-    end(500, { class: "client", reason: "going_away" });
-    end(300, { class: "drain", reason: "restart" });
+    end(500, { reason: "going_away" });
+    end(300, { reason: "aborted", isDraining: true });
     end(300, { transport: "poll" });
     await clock.advance(20_000);
     expect(raised).toEqual([]);
   });
 
   it("compares with what is usual: what always was so is no jump, three times as many is", async () => {
-    connections = 200;
+    open(100);
     // Begins with more than usual, because nothing is usual yet.
     await go(120, 3);
     const before = raised.length;
-    expect(watch.isRaised("network")).toBe(false);
+    expect(watch.raised).toBe(0);
     await go(60, 4);
     expect(raised).toHaveLength(before);
     await go(10, 12);
@@ -122,21 +130,21 @@ describe("the watch over how connections end", () => {
 
   it("tells each class apart, and each once until it is over", async () => {
     end(10);
-    end(10, { class: "heartbeat", reason: "heartbeat_timeout" });
+    end(10, { reason: "heartbeat_timeout" });
     await clock.advance(3_000);
     expect(raised.map((alert) => alert.class).sort()).toEqual(["heartbeat", "network"]);
     await go(10, 3);
     expect(raised).toHaveLength(2);
     await clock.advance(45_000);
     expect(settled.map((over) => over.class).sort()).toEqual(["heartbeat", "network"]);
-    expect(watch.isRaised("network")).toBe(false);
+    expect(watch.raised).toBe(0);
     end(20);
     await clock.advance(5_000);
     expect(raised).toHaveLength(3);
   });
 
   it("takes what lasts for usual after a while", async () => {
-    connections = 1_000;
+    open(900);
     await go(400, 30);
     expect(raised).toHaveLength(1);
     expect(settled).toHaveLength(1);

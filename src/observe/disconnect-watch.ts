@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../protocol/index.ts";
-import { ABNORMAL_CLASSES, type CloseClass, type Closing } from "./closing.ts";
+import { ABNORMAL_CLASSES, type CloseClass, type Closing, classOf } from "./closing.ts";
 import { type ClosingSample, type LikelyCause, likelyCause } from "./likely-cause.ts";
+import type { Observer } from "./observer.ts";
 import { REQUEST_TRANSPORTS } from "./transport-name.ts";
 
 /** How often is looked, ms. */
@@ -71,18 +72,18 @@ export interface DisconnectWatchOptions {
   readonly node: string;
   /** Default: 5. */
   readonly minimum?: number | undefined;
-  /** How many connections there are now. */
-  connections(): number;
   raised(alert: AbnormalDisconnects): void;
   settled(over: DisconnectsSettled): void;
 }
 
 /** Watches how connections end. */
 export interface DisconnectWatch {
-  /** A connection ended. */
-  closed(closing: Closing): void;
-  /** Whether there is an alert of this class now. */
-  isRaised(kind: CloseClass): boolean;
+  /** An observer that also tells this, and hands everything on. */
+  observe(observer: Observer): Observer;
+  /** How many classes there is an alert of now. */
+  readonly raised: number;
+  /** Begins to look. */
+  start(): void;
   /** Watches no longer: from now on connections end because the server does. */
   stop(): void;
 }
@@ -98,24 +99,48 @@ export function createDisconnectWatch(options: DisconnectWatchOptions): Disconne
 class Watch implements DisconnectWatch {
   readonly #options: DisconnectWatchOptions;
   readonly #rates = new Map<CloseClass, Rate>(ABNORMAL_CLASSES.map((kind) => [kind, new Rate()]));
+  /** How many there are now. */
+  #connections = 0;
   #timer: Timer | null = null;
-  #lookedAt: number;
+  #lookedAt = 0;
   #looks = 0;
   #heldUp: { readonly forMs: number; readonly look: number } | null = null;
 
   constructor(options: DisconnectWatchOptions) {
     this.#options = options;
-    this.#lookedAt = options.clock.monotonic();
+  }
+
+  start(): void {
+    this.#lookedAt = this.#options.clock.monotonic();
     this.#arm();
   }
 
-  closed({ transport, class: kind, reason, ageMs, address }: Closing): void {
-    if (this.#timer === null || REQUEST_TRANSPORTS.has(transport)) return;
-    this.#rates.get(kind)?.add({ transport, reason, ageMs, address, at: this.#options.clock.monotonic() });
+  observe(observer: Observer): Observer {
+    return {
+      ...observer,
+      connectionOpened: (transport) => {
+        if (!REQUEST_TRANSPORTS.has(transport)) this.#connections++;
+        observer.connectionOpened(transport);
+      },
+      connectionClosed: (closing) => {
+        if (!REQUEST_TRANSPORTS.has(closing.transport)) this.#closed(closing);
+        observer.connectionClosed(closing);
+      },
+    };
   }
 
-  isRaised(kind: CloseClass): boolean {
-    return this.#rates.get(kind)?.raisedAt != null;
+  #closed(closing: Closing): void {
+    this.#connections--;
+    if (this.#timer === null) return;
+    const { transport, reason, ageMs, address } = closing;
+    const at = this.#options.clock.monotonic();
+    this.#rates.get(classOf(closing))?.add({ transport, reason, ageMs, address, at });
+  }
+
+  get raised(): number {
+    let count = 0;
+    for (const { raisedAt } of this.#rates.values()) if (raisedAt !== null) count++;
+    return count;
   }
 
   stop(): void {
@@ -147,7 +172,7 @@ class Watch implements DisconnectWatch {
   #judge(kind: CloseClass, rate: Rate, now: number): void {
     const { minimum = DEFAULT_MINIMUM } = this.#options;
     const { count, usual } = rate;
-    const connections = this.#options.connections() + count;
+    const connections = this.#connections + count;
     const isJump =
       count >= Math.max(minimum, rate.share * connections, FACTOR * usual, usual + ROOTS * Math.sqrt(usual));
     if (rate.raisedAt !== null) {

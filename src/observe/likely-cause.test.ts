@@ -65,7 +65,8 @@ describe("the likely cause of many ends", () => {
     expect(nameOf("auth")).toBe("keys_or_clock");
     expect(nameOf("auth", () => ({ reason: "forbidden" }))).toBe("sent_away");
     expect(nameOf("auth", () => ({ reason: "try_later" }))).toBe("no_token_in_time");
-    expect(nameOf("auth", () => ({ address: "192.0.2.1" }))).toBe("one_address");
+    const alike = samples("limit", () => ({ address: "192.0.2.1" }));
+    expect(likelyCause("limit", alike, 0).what).toContain("all came from one address (192.0.2.1)");
     expect(nameOf("server")).toBe("server_failure");
   });
 

@@ -59,13 +59,8 @@ export function likelyCause(kind: CloseClass, samples: readonly ClosingSample[],
     };
   }
   if (kind === "network") return causeOfCuts(samples);
-  if (kind !== "server" && isOneAddress(samples)) {
-    return {
-      name: "one_address",
-      what: `all came from one address (${samples[0]!.address}): one client or one office, or a proxy that is not in trustedProxies`,
-    };
-  }
-  return CAUSES[kind]?.(samples) ?? UNKNOWN;
+  const { name, what } = CAUSES[kind]?.(samples) ?? UNKNOWN;
+  return { name, what: isOneAddress(samples) ? `${what}; all came from one address (${samples[0]!.address})` : what };
 }
 
 function causeOfCuts(samples: readonly ClosingSample[]): LikelyCause {

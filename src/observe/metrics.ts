@@ -1,6 +1,6 @@
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, systemClock } from "../protocol/index.ts";
-import type { Closing } from "./closing.ts";
+import { type CloseClass, type Closing, classOf } from "./closing.ts";
 import { Durations } from "./durations.ts";
 import type { Logger } from "./logger.ts";
 import { GAUGES, type GaugeName, type Observer } from "./observer.ts";
@@ -114,6 +114,11 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
   const limits = sumBy("rate_limited_total", "times a limit was hit, by limit", "limit");
   const resumes = sumBy("resume_total", "cursors clients came back with, by how they were served", "result");
   const authFailures = sum("auth_failures_total", "credentials that were missing, not accepted, or expired");
+  const alerts = sumBy(
+    "disconnect_alerts_total",
+    "times more connections than usual ended, by the kind of end",
+    "class",
+  );
   const failures = sumBy("failures_total", "failures that are not the client's, by place", "where");
   const answering = new Durations(
     `${PREFIX}ack_latency_seconds`,
@@ -202,13 +207,14 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       opened(transport);
     },
     connectionClosed(closing) {
-      const { transport, class: kind, reason } = closing;
+      const { transport, reason } = closing;
+      const kind = classOf(closing);
       open.set(transport, (open.get(transport) ?? 0) - 1);
       const key = `${kind} ${reason}`;
       const known = closed.get(key);
       if (known === undefined) closed.set(key, { labels: { class: kind, reason }, count: 1 });
       else known.count++;
-      if (!REQUEST_TRANSPORTS.has(transport)) logClosing(logger, closing);
+      if (!REQUEST_TRANSPORTS.has(transport)) logClosing(logger, kind, closing);
     },
     requested: () => requests(1),
     messageReceived(size) {
@@ -251,6 +257,7 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     },
     linkAnswered: (link, durationMs) => linkSeconds.observe({ link }, durationMs / 1000),
     noticeDropped: () => dropped(1),
+    alerted: alerts,
     failure(where, error) {
       failures(where);
       if (mayLog(where)) logger.error({ where, err: error }, "failure");
@@ -264,6 +271,8 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
 }
 
 /** The one line of a connection's life. */
-function logClosing(logger: Logger, { ageMs, class: kind, ...closing }: Closing): void {
-  logger.info({ ...closing, class: kind, ageMs: Math.round(ageMs) }, "connection ended");
+function logClosing(logger: Logger, kind: CloseClass, closing: Closing): void {
+  const { connectionId, userId, address, transport, reason, ageMs } = closing;
+  const line = { connectionId, userId, address, transport, class: kind, reason, ageMs: Math.round(ageMs) };
+  logger.info(line, "connection ended");
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode, LimitName } from "../protocol/index.ts";
-import type { Closing } from "./closing.ts";
+import type { CloseClass, Closing } from "./closing.ts";
 import type { TransportName } from "./transport-name.ts";
 
 export type { CloseReason } from "./closing.ts";
@@ -55,6 +55,8 @@ export interface Observer {
   linkAnswered(link: LinkName, durationMs: number): void;
   /** A notice for other nodes could not leave; they find out when heads are compared. */
   noticeDropped(): void;
+  /** More connections than usual ended in this way. */
+  alerted(kind: CloseClass): void;
   /** Something failed that is our fault or the machine's. Logged with the error; clients see only `internal`. */
   failure(where: string, error: unknown): void;
   /**
@@ -102,6 +104,8 @@ export const GAUGES = {
   yjs_folds: "large Yjs documents waiting to be read or compacted",
   request_rates: "users and addresses whose rates of HTTP requests are remembered",
   user_rates: "users whose rates are remembered",
+  disconnect_alerts: "kinds of ends of connections of which there are too many now",
+  alerts_waiting: "alerts waiting to be posted",
   peers: "other nodes that are there",
   state_owned_elsewhere: "keys of rooms' state that other nodes own",
 } as const satisfies Record<string, string>;
@@ -133,6 +137,7 @@ export const nullObserver: Observer = {
   linkChanged: nothing,
   linkAnswered: nothing,
   noticeDropped: nothing,
+  alerted: nothing,
   failure: nothing,
   gauge: () => nothing,
 };

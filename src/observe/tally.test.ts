@@ -12,7 +12,8 @@ describe("a tally", () => {
     const ended: Closing = {
       transport: "sse",
       reason: "aborted",
-      class: "network",
+      isDraining: false,
+      isBehind: false,
       ageMs: 1,
       address: null,
       connectionId: "1",

@@ -7,6 +7,7 @@ import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { AdminOptions } from "./admin/options.ts";
 import { ConfigError } from "./config-error.ts";
 import { type ConfigSources, collect, type Said } from "./config-sources.ts";
+import type { AlertOptions } from "./disconnect-alerts.ts";
 import type { ServerOptions } from "./options.ts";
 import { isLoopbackAddress } from "./origin.ts";
 import { whole } from "./setting-forms.ts";
@@ -19,7 +20,14 @@ type Values = { [name in SettingName]: z.output<(typeof SETTINGS)[name]["schema"
 export interface ServerConfig
   extends Omit<
     Values,
-    `retention${string}` | `vapid${string}` | `admin${string}` | "metricsSecret" | "bus" | "config" | "workers"
+    | `retention${string}`
+    | `vapid${string}`
+    | `admin${string}`
+    | `alert${string}`
+    | "metricsSecret"
+    | "bus"
+    | "config"
+    | "workers"
   > {
   /** The bus named, or the one that fits the log. */
   readonly bus: string;
@@ -29,6 +37,7 @@ export interface ServerConfig
   readonly admin: (Required<Pick<AdminOptions, "port" | "host">> & AdminOptions) | null;
   /** The keys for Web Push; null for none. */
   readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
+  readonly alerts: AlertOptions;
   readonly retention: {
     readonly maxEvents?: number | undefined;
     readonly maxAgeMs?: number | undefined;
@@ -107,6 +116,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     apiKey: read("apiKey"),
     admin: adminOf(read),
     push: pushKeysOf(read),
+    alerts: { webhook: read("alertWebhook") ?? undefined, minimum: read("alertMinimum") },
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
       maxAgeMs: read("retentionMaxAgeMs") ?? undefined,
@@ -136,6 +146,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
     trustedProxies: config.trustedProxies,
     heartbeatMs: config.heartbeatMs,
     readyGraceMs: config.readyGraceMs,
+    alerts: config.alerts,
     retention: config.retention,
     limits: config.limits,
     auth: {

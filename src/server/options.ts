@@ -8,6 +8,7 @@ import type { Logger } from "../observe/logger.ts";
 import type { Clock, Limits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { AdminOptions } from "./admin/options.ts";
+import type { AlertOptions } from "./disconnect-alerts.ts";
 import type { PushOptions } from "./notifications.ts";
 
 /** What `createServer` takes. Everything has a default; production needs `auth`. */
@@ -75,6 +76,8 @@ export interface ServerOptions {
    * for `yamabiko serve` 1,000, with `--dev` 0.
    */
   readonly readyGraceMs?: number | undefined;
+  /** When and where the operator is told that connections end badly. Default: from 5 on; in the log, and by `server.on`. */
+  readonly alerts?: AlertOptions | undefined;
   /** Where to log. Default: JSON lines of level `warn` and above on standard error. */
   readonly logger?: Logger | undefined;
   /** For tests. */

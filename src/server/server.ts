@@ -51,6 +51,8 @@ import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
 import { arenaGames, createTicker, TICKER_ROOM } from "./demo.ts";
+import { createDisconnectAlerts } from "./disconnect-alerts.ts";
+import { createEvents, type ServerEvents } from "./events.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
@@ -116,6 +118,11 @@ export interface YamabikoServer {
   dashboard(name: string): ServerDashboard;
   /** The metrics in Prometheus' text format. */
   metrics(): Promise<string>;
+  /**
+   * Tells the application what happens: `server.on("abnormal_disconnects", ({ class, count, likelyCause, message }) => …)`.
+   * Returns the way to take it back.
+   */
+  on<Name extends keyof ServerEvents>(name: Name, listener: (event: ServerEvents[Name]) => void): () => void;
   /** How many clients are connected to this node. */
   readonly connections: number;
   /**
@@ -157,8 +164,19 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   const limits = resolveLimits(options.limits, dev);
   const logger = options.logger ?? createLogger({ level: "warn" });
   const registry = createRegistry({ process: true });
-  const { observer, totals } = createTally(createMetricsObserver(registry, logger, clock));
   const { nodeId = createNodeId(), isWorker = false } = shared;
+  const counting = createMetricsObserver(registry, logger, clock);
+  const events = createEvents((error) => counting.failure("telling the application", error));
+  const { alerts: alertOptions = {} } = options;
+  const alerts = createDisconnectAlerts({
+    alerts: alertOptions,
+    node: nodeId,
+    clock,
+    logger,
+    observer: counting,
+    events,
+  });
+  const { observer, totals } = createTally(alerts.observer);
 
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
@@ -250,6 +268,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     });
     const yjs = new YjsTransport({ sessions, fanout: rooms.fanout, intake, limits, clock, observer });
     isReady = true;
+    alerts.start();
     const rates = new RequestRates(limits, clock);
     observer.gauge("request_rates", () => rates.count);
     const byHttp: SseParts = {
@@ -407,6 +426,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
 
   const close = async (): Promise<void> => {
     isLeaving = true;
+    alerts.stop();
     if (readyGraceMs > 0 && http.listening) await pause(clock, readyGraceMs);
     isClosed = true;
     detach();
@@ -426,6 +446,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     service?.close();
     dashboards?.close();
     ticker?.close();
+    alerts.close();
     parts?.rooms.close();
     await stores?.bus.close();
     await stores?.log.close();
@@ -475,6 +496,8 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     },
 
     metrics,
+
+    on: events.on,
   };
 }
 

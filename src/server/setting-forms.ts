@@ -57,6 +57,11 @@ export function isOrigin(text: string): boolean {
   );
 }
 
+/** Whether a text is the address of something that can be posted to. */
+export function isWebAddress(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
 /** Whether a text is an address or a CIDR. */
 export function isNetwork(text: string): boolean {
   const [address = "", bits, ...rest] = text.split("/");

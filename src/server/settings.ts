@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { MIN_SECRET_BYTES } from "../auth/jwt.ts";
+import { DEFAULT_MINIMUM } from "../observe/disconnect-watch.ts";
 import { LOG_LEVELS, type LogLevel } from "../observe/logger.ts";
 import { LIMITS, type LimitName, limitVariable } from "../protocol/index.ts";
-import { flag, isNetwork, isOrigin, list, nullable, roomId, whole } from "./setting-forms.ts";
+import { flag, isNetwork, isOrigin, isWebAddress, list, nullable, roomId, whole } from "./setting-forms.ts";
 import { BUS_ADDRESS, LOG_ADDRESS } from "./stores.ts";
 
 /** What a header can carry after `Bearer`, and nobody guesses. */
@@ -114,6 +115,19 @@ export const SETTINGS = {
     form: LOG_LEVELS.map((level) => `\`${level}\``).join(", "),
     default: (dev) => (dev ? "warn" : "info") as LogLevel,
     what: "How much is written to standard error.",
+  }),
+  alertWebhook: setting({
+    schema: nullable(z.string().refine(isWebAddress)),
+    form: "a web address",
+    default: () => null,
+    what: "Where to post, as JSON, that more connections than usual ended badly. By variable only, because such addresses are often secrets.",
+    secret: true,
+  }),
+  alertMinimum: setting({
+    schema: whole(1),
+    form: "a whole number above 0",
+    default: () => DEFAULT_MINIMUM,
+    what: "How many connections must have ended badly within 10 s, at least, before an alert.",
   }),
   retentionMaxEvents: setting({
     schema: nullable(whole(1)),

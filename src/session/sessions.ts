@@ -1,4 +1,4 @@
-import { type CloseReason, classOf } from "../observe/closing.ts";
+import type { CloseReason } from "../observe/observer.ts";
 import { type CloseName, type RoomAddress, type RoomCursor, type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
 import { resumeRoom } from "./handlers/join-room.ts";
@@ -105,14 +105,14 @@ export class Sessions implements SessionKeeper {
     this.#unknown.delete(session);
     if (session.user !== null) this.release(session, session.user);
     const { clock, observer } = this.#router.services;
-    const { transport, address = null, pendingBytes = 0 } = session.connection;
-    const state = { isDraining: this.#closed, isKnown: session.user !== null, isBehind: pendingBytes > 0 };
+    const { transport, pendingBytes = 0 } = session.connection;
     observer.connectionClosed({
       transport,
       reason,
-      class: classOf(reason, state),
+      isDraining: this.#closed,
+      isBehind: pendingBytes > 0,
       ageMs: clock.monotonic() - session.openedAt,
-      address,
+      address: session.address,
       connectionId: session.id,
       userId: session.user?.id ?? null,
     });

@@ -4,8 +4,7 @@ import type { Identity } from "../auth/identity.ts";
 import type { Codec } from "../codec/codec.ts";
 import { jsonCodec } from "../codec/json.ts";
 import { msgpackCodec } from "../codec/msgpack.ts";
-import { type CloseReason, classOf } from "../observe/closing.ts";
-import type { TransportName } from "../observe/observer.ts";
+import type { CloseReason, TransportName } from "../observe/observer.ts";
 import { type Envelope, SUBPROTOCOLS } from "../protocol/index.ts";
 import { type Format, oneMessage } from "../room/sink.ts";
 import type { Connection } from "../session/connection.ts";
@@ -163,7 +162,8 @@ class WebSocketConnection extends FramedSocket implements Connection {
     observer.connectionClosed({
       transport: "echo",
       reason,
-      class: classOf(reason, { isDraining: false, isKnown: true, isBehind: false }),
+      isDraining: false,
+      isBehind: false,
       ageMs: clock.monotonic() - this.#openedAt,
       address: null,
       connectionId: "echo",
