@@ -9,6 +9,7 @@ import { runGrowth } from "./scenarios/growth.mjs";
 import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
 import { runIdle } from "./scenarios/idle.mjs";
 import { runRedis } from "./scenarios/redis.mjs";
+import { runRedisCalls } from "./scenarios/redis-calls.mjs";
 import { runResume } from "./scenarios/resume.mjs";
 import { runRooms } from "./scenarios/rooms.mjs";
 import { runSelfCheck } from "./scenarios/self-check.mjs";
@@ -30,6 +31,7 @@ const BENCHMARKS = {
   documents: { run: runDocuments, scenarios: [] },
   game: { run: runGame, scenarios: ["F10"] },
   redis: { run: runRedis, scenarios: SEVERAL_NODES },
+  "redis-calls": { run: runRedisCalls, scenarios: [] },
   growth: { run: runGrowth, scenarios: [] },
   "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },

@@ -9,7 +9,7 @@ import { faultsOf, figuresOf } from "../lib/summary.mjs";
 import { runTable } from "../lib/table.mjs";
 import { hasStore, startStore } from "../peers/stores.mjs";
 
-const ROOMS = 30;
+const ROOMS = 120;
 const MEMBERS = 6;
 /** Messages a second, and on their way. */
 const PACED = 300;

@@ -129,7 +129,7 @@ while at <= #ARGV do
   answers[#answers + 1] = seq
   answers[#answers + 1] = when
 end
-save(room)
+redis.call('HSET', room_key, 'head', room.head, 'at', room.at, 'bytes', room.bytes)
 return answers
 `);
 
