@@ -6,6 +6,7 @@ import { runDocuments } from "./scenarios/documents.mjs";
 import { runFanout } from "./scenarios/fanout.mjs";
 import { runGame } from "./scenarios/game.mjs";
 import { runGrowth } from "./scenarios/growth.mjs";
+import { runHeartbeat } from "./scenarios/heartbeat.mjs";
 import { runHttp, runHttpSelfCheck } from "./scenarios/http.mjs";
 import { runIdle } from "./scenarios/idle.mjs";
 import { runRedis } from "./scenarios/redis.mjs";
@@ -32,6 +33,7 @@ const BENCHMARKS = {
   game: { run: runGame, scenarios: ["F10"] },
   redis: { run: runRedis, scenarios: SEVERAL_NODES },
   "redis-calls": { run: runRedisCalls, scenarios: [] },
+  heartbeat: { run: runHeartbeat, scenarios: [] },
   growth: { run: runGrowth, scenarios: [] },
   "http-self-check": { run: runHttpSelfCheck, scenarios: [] },
   "self-check": { run: runSelfCheck, scenarios: [] },

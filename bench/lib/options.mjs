@@ -30,6 +30,7 @@ export const USAGE = `npm run bench -- WHAT… [options]     Yamabiko and its pe
   game           F10: a game of 100 players at 60 ticks a second
   redis          F11: one, two and three nodes on one Redis
   redis-calls    what an append, a notice, a head cost Redis
+  heartbeat      a ping and its pong
   growth         more readers, more rooms
   F1a … F11      one scenario
   self-check     shows that wrong servers are refused; http-self-check, the same for F9

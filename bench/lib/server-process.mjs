@@ -16,6 +16,7 @@ const CORE = 0;
  * @property {string} dist the compiled Yamabiko
  * @property {boolean} [deflate] compress what is sent
  * @property {string} [secret] let nobody in without a token (HS256), for those that can
+ * @property {number} [heartbeatMs] how often silent connections are pinged, for those that can
  * @property {string} [redis] the Redis that all nodes share, for those that are one of several
  */
 

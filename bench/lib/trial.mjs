@@ -54,6 +54,7 @@ const TOKEN_SECONDS = 3_600;
  * @property {boolean} isUrgent
  * @property {import("./programs.mjs").Programs} programs
  * @property {readonly string[]} [nodeFlags]
+ * @property {number} [heartbeatMs] of servers that can; else none falls into a measurement
  * @property {number} [drainMs]
  * @property {(text: string) => void} say
  */
@@ -66,9 +67,14 @@ const TOKEN_SECONDS = 3_600;
  * @param {How} how
  */
 export async function connect(peer, { shape, hasTokens = false }, how) {
-  const { dist, isUrgent, programs, nodeFlags, drainMs = DRAIN_MS } = how;
+  const { dist, isUrgent, programs, nodeFlags, heartbeatMs, drainMs = DRAIN_MS } = how;
   const readers = shape.rooms * shape.members;
-  const settings = { dist, ...(shape.deflate ? { deflate: true } : {}), ...(hasTokens ? { secret: SECRET } : {}) };
+  const settings = {
+    dist,
+    heartbeatMs,
+    ...(shape.deflate ? { deflate: true } : {}),
+    ...(hasTokens ? { secret: SECRET } : {}),
+  };
   const server = await startServer(peer, settings, { isUrgent, programs, nodeFlags });
   try {
     const target = {

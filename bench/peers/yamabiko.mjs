@@ -31,8 +31,8 @@ const server = createServer({
     bytesPerSecond: 0,
     userMessagesPerSecond: 0,
   },
-  // As long as nobody's heartbeat falls into a measurement.
-  heartbeatMs: 3_600_000,
+  // As long as nobody's heartbeat falls into a measurement, unless it is what is measured.
+  heartbeatMs: settings.heartbeatMs ?? 3_600_000,
   namespaces: [
     defineNamespace({
       name: "bench",
