@@ -78,7 +78,14 @@ async function measureAll({ doors, redis, pid, url, rounds }) {
   const notice = (room) => ({ kind: "event", from: "bench", epoch: "an-epoch-of-it", seq: Number(room.slice(7)) });
   const carried = (room) => {
     const { seq } = notice(room);
-    const event = { seq, type: "tick", sender: "ann", messageId: `message-${seq}`, timestamp: Date.now(), data: PAYLOAD };
+    const event = {
+      seq,
+      type: "tick",
+      sender: "ann",
+      messageId: `message-${seq}`,
+      timestamp: Date.now(),
+      data: PAYLOAD,
+    };
     return { ...notice(room), events: [event] };
   };
   /** Publishes to each room once and waits until each of the hearers has heard of the last. */
