@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { inRepository } from "./tables.ts";
@@ -77,6 +78,26 @@ describe("the script that computes scale", () => {
     expect(many.serving).toBeLessThanOrEqual(5);
     const few = await sizeOf("--connections", "10000", "--members", "5000", "--messages-per-minute", "0.01");
     expect(few.serving).toBeCloseTo(few.nodes);
+  });
+
+  it("brings everybody back after a storm, later where less is free, and after giving up where it takes too long", async () => {
+    const { comeBack } = (await import(pathToFileURL(inRepository("scripts/scale/model.mjs")).href)) as {
+      comeBack(storm: { clients: number; nodes: number; spareLoad: number }): {
+        seconds: number;
+        halfSeconds: number;
+        gaveUp: number;
+        longest: number;
+      };
+    };
+    const easy = comeBack({ clients: 1_000, nodes: 10, spareLoad: 0.5 });
+    // Half to all of a second is what clients wait by themselves.
+    expect(easy).toMatchObject({ gaveUp: 0, seconds: 1 });
+    const hard = comeBack({ clients: 20_000, nodes: 2, spareLoad: 0.5 });
+    expect(hard.seconds).toBeGreaterThan((20_000 * 510e-6) / (2 * 0.5));
+    expect(hard.halfSeconds).toBeLessThan(hard.seconds);
+    const tooMuch = comeBack({ clients: 100_000, nodes: 2, spareLoad: 0.5 });
+    expect(tooMuch.gaveUp).toBeGreaterThan(0);
+    expect(Number.isFinite(tooMuch.seconds)).toBe(true);
   });
 
   it("refuses what is no workload", async () => {
