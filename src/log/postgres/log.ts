@@ -1,9 +1,8 @@
 import type { PostgresLink } from "../../link/postgres.ts";
 import type { Clock } from "../../protocol/index.ts";
-import { type AppendAnswer, type AppendCall, type AppendCarrier, AppendLanes } from "../append-lanes.ts";
-import { KnownHeads } from "../known-heads.ts";
+import type { AppendAnswer, AppendCall } from "../append-lanes.ts";
+import { FarLog, whole } from "../far-log.ts";
 import {
-  type AppendOptions,
   type AppendResult,
   DEDUPLICATION_MS,
   DEFAULT_READ_BYTES,
@@ -11,12 +10,10 @@ import {
   type Log,
   type LogEvent,
   type LogPage,
-  type NewEvent,
   type Retention,
   type RoomHead,
   type Snapshot,
 } from "../log.ts";
-import { amendedMoved, fenceOver, headMoved, logClosed, logUnavailable } from "../refusals.ts";
 
 const SNAPSHOTS_KEPT = 2;
 /** How many transactions of appends run at once; a room is always in the same one. */
@@ -24,11 +21,6 @@ const LANES = 4;
 
 /** A list of names, as the first value of a statement gives it. */
 const NAMES = "ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb))";
-
-const DUPLICATE = 1;
-const HEAD_MOVED = 2;
-const AMENDED_MOVED = 3;
-const FENCE_OVER = 4;
 
 interface AppendRow {
   readonly o_code: number;
@@ -51,48 +43,26 @@ interface EventRow {
 type PageRow = RoomHead & (EventRow | { readonly seq: null });
 
 /** The log in one schema of a database. */
-export class PostgresLog implements Log, AppendCarrier {
+export class PostgresLog extends FarLog implements Log {
   readonly #link: PostgresLink;
   readonly #schema: string;
-  /** Null: the time of PostgreSQL. */
-  readonly #clock: Clock | null;
-  readonly #lanes: AppendLanes;
-  readonly #known = new KnownHeads();
-  readonly #underWay = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
 
   constructor(link: PostgresLink, schema: string, clock: Clock | null) {
+    super(link, "PostgreSQL", clock);
     this.#link = link;
     this.#schema = schema;
-    this.#clock = clock;
-    this.#lanes = new AppendLanes(this);
-  }
-
-  /** How many appends have no answer yet. */
-  get waiting(): number {
-    return this.#lanes.waiting;
-  }
-
-  append(
-    roomId: string,
-    sender: string | null,
-    messageId: string | null,
-    event: NewEvent,
-    options?: AppendOptions,
-  ): Promise<AppendResult> {
-    return this.#lanes.append(roomId, sender, messageId, event, options);
   }
 
   read(roomId: string, after: number, limit: number, maxBytes = DEFAULT_READ_BYTES): Promise<LogPage> {
-    return this.#ask(() => this.#page(roomId, "ASC", "seq > $2", [whole(after), whole(limit), whole(maxBytes)]));
+    return this.ask(() => this.#page(roomId, "ASC", "seq > $2", [whole(after), whole(limit), whole(maxBytes)]));
   }
 
   readBack(roomId: string, before: number, limit: number, maxBytes = DEFAULT_READ_BYTES): Promise<LogPage> {
-    return this.#ask(() => this.#page(roomId, "DESC", "seq < $2", [whole(before), whole(limit), whole(maxBytes)]));
+    return this.ask(() => this.#page(roomId, "DESC", "seq < $2", [whole(before), whole(limit), whole(maxBytes)]));
   }
 
   find(roomId: string, sender: string | null, messageId: string): Promise<AppendResult | null> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const [row] = await this.#link.query<{ epoch: string; seq: number; at: number }>(
         `SELECT epoch, seq, events.at FROM ${this.#schema}.rooms JOIN ${this.#schema}.events ON room = id
          WHERE name = $1 AND message_id = $2 AND coalesce('u' || sender, '') = $3`,
@@ -103,7 +73,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const rows = await this.#link.query<EventRow>(
         `SELECT seq, events.at, amends, type, sender, message_id, data
          FROM ${this.#schema}.rooms JOIN ${this.#schema}.events ON room = id
@@ -115,7 +85,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const heads = await this.#headsOf(roomIds);
       const missing = roomIds.filter((roomId) => !heads.has(roomId));
       if (missing.length === 0) return heads;
@@ -127,12 +97,12 @@ export class PostgresLog implements Log, AppendCarrier {
 
   trim(roomId: string, policy: Retention): Promise<number> {
     const { maxEvents = null, maxAgeMs = null, maxBytes = null, upTo = null } = policy;
-    return this.#ask(async () => {
+    return this.ask(async () => {
       let removed = 0;
       for (;;) {
         const [row] = await this.#link.query<{ o_removed: number; o_more: boolean }>(
           `SELECT o_removed, o_more FROM ${this.#schema}.trim_room($1, $2, $3, $4, $5, $6, $7)`,
-          [roomId, maxEvents, maxAgeMs, maxBytes, upTo, DEDUPLICATION_MS, this.#now()],
+          [roomId, maxEvents, maxAgeMs, maxBytes, upTo, DEDUPLICATION_MS, this.now()],
         );
         removed += row!.o_removed;
         if (!row!.o_more) return removed;
@@ -141,7 +111,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       await this.#link.query(`SELECT ${this.#schema}.put_snapshot($1, $2, $3, $4)`, [
         roomId,
         seq,
@@ -152,7 +122,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   snapshot(roomId: string, atMost = Infinity): Promise<Snapshot | null> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const [row] = await this.#link.query<Snapshot>(
         `SELECT epoch, seq, data FROM ${this.#schema}.rooms JOIN ${this.#schema}.snapshots ON room = id
          WHERE name = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1`,
@@ -163,7 +133,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   setMark(roomId: string, name: string, user: string, seq: number): Promise<{ seq: number; moved: boolean }> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const [moved] = await this.#link.query(
         `INSERT INTO ${this.#schema}.marks AS marks (room, name, owner, seq, moved)
          VALUES ($1, $2, $3, $4, nextval('${this.#schema}.moves'))
@@ -181,7 +151,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   marks(roomId: string, name: string, limit = 1_000): Promise<Map<string, number>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const rows = await this.#link.query<{ owner: string; seq: number }>(
         `SELECT owner, seq FROM ${this.#schema}.marks WHERE room = $1 AND name = $2 ORDER BY seq DESC LIMIT $3`,
         [roomId, name, whole(limit)],
@@ -191,7 +161,7 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   marksOf(user: string, name: string, limit = 1_000): Promise<Map<string, number>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const rows = await this.#link.query<{ room: string; seq: number }>(
         `SELECT room, seq FROM ${this.#schema}.marks WHERE owner = $1 AND name = $2 ORDER BY moved DESC LIMIT $3`,
         [user, name, whole(limit)],
@@ -201,17 +171,17 @@ export class PostgresLog implements Log, AppendCarrier {
   }
 
   lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const [row] = await this.#link.query<{ o_holder: string; o_fence: number; o_left: number }>(
         `SELECT o_holder, o_fence, o_left FROM ${this.#schema}.take_lease($1, $2, $3, $4)`,
-        [roomId, owner, Math.ceil(ttlMs), this.#now()],
+        [roomId, owner, Math.ceil(ttlMs), this.now()],
       );
       return { holder: row!.o_holder, fence: row!.o_fence, expiresInMs: row!.o_left };
     });
   }
 
   endLease(roomId: string, owner: string, fence: number): Promise<void> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       await this.#link.query(
         `UPDATE ${this.#schema}.rooms SET holder = NULL WHERE name = $1 AND holder = $2 AND fence = $3`,
         [roomId, owner, fence],
@@ -219,23 +189,10 @@ export class PostgresLog implements Log, AppendCarrier {
     });
   }
 
-  seen(roomId: string, epoch: string, head: number): void {
-    this.#known.note(roomId, epoch, head);
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
   laneOf(roomId: string): string {
     let sum = 0;
     for (let index = 0; index < roomId.length; index++) sum = (sum * 31 + roomId.charCodeAt(index)) | 0;
     return `${Math.abs(sum) % LANES}`;
-  }
-
-  refusal(): Error | null {
-    return this.#link.isUp ? null : logUnavailable("there is no connection to PostgreSQL");
   }
 
   async carry(calls: readonly AppendCall[]): Promise<readonly AppendAnswer[]> {
@@ -248,49 +205,22 @@ export class PostgresLog implements Log, AppendCarrier {
     }
     const batch = Array.from(rooms, ([room, indexes]) => ({
       room,
-      ...this.#known.get(room),
+      ...this.known.get(room),
       calls: indexes.map((index) => toArray(calls[index]!)),
     }));
     const rows = await this.#link.query<AppendRow>(
       `SELECT o_code, o_epoch, o_seq, o_at FROM ${this.#schema}.append($1::text::jsonb, $2)`,
-      [JSON.stringify(batch), this.#now()],
+      [JSON.stringify(batch), this.now()],
     );
     const answers: AppendAnswer[] = new Array(calls.length);
     let next = 0;
     for (const [roomId, indexes] of rooms) {
-      for (const index of indexes) answers[index] = this.#answerOf(roomId, rows[next++]!);
+      for (const index of indexes) {
+        const { o_code, o_epoch, o_seq, o_at } = rows[next++]!;
+        answers[index] = this.answerOf(roomId, o_code, o_epoch, o_seq, o_at);
+      }
     }
     return answers;
-  }
-
-  #answerOf(roomId: string, row: AppendRow): AppendAnswer {
-    if (row.o_code === HEAD_MOVED) return headMoved();
-    if (row.o_code === AMENDED_MOVED) return amendedMoved();
-    if (row.o_code === FENCE_OVER) return fenceOver();
-    this.#known.note(roomId, row.o_epoch, row.o_seq);
-    return { epoch: row.o_epoch, seq: row.o_seq, duplicate: row.o_code === DUPLICATE, timestamp: row.o_at };
-  }
-
-  async #close(): Promise<void> {
-    await this.#lanes.close();
-    await Promise.allSettled(this.#underWay);
-    await this.#link.close();
-  }
-
-  /** Asks PostgreSQL; `close` waits for it, and its failures are `unavailable`. */
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined) throw logClosed();
-    const refusal = this.refusal();
-    if (refusal !== null) throw refusal;
-    const answer = question();
-    this.#underWay.add(answer);
-    try {
-      return await answer;
-    } catch (error) {
-      throw logUnavailable(error instanceof Error ? error.message : String(error));
-    } finally {
-      this.#underWay.delete(answer);
-    }
   }
 
   /** A page and where the log stands, of one moment. The sizes are added up before any payload is read. */
@@ -321,7 +251,7 @@ export class PostgresLog implements Log, AppendCarrier {
       rows = await this.#link.query<PageRow>(statement, [roomId, ...values]);
     }
     const { epoch, first, head } = rows[0]!;
-    this.#known.note(roomId, epoch, head);
+    this.known.note(roomId, epoch, head);
     const events = rows.filter((row): row is RoomHead & EventRow => row.seq !== null);
     return { epoch, first, head, events: events.map((row) => toEvent(roomId, row)) };
   }
@@ -337,29 +267,25 @@ export class PostgresLog implements Log, AppendCarrier {
       for (const roomId of behind) await this.#mend(roomId);
       for (const [roomId, head] of await this.#headsOf(behind)) heads.set(roomId, head);
     }
-    for (const [roomId, { epoch, head }] of heads) this.#known.note(roomId, epoch, head);
+    for (const [roomId, { epoch, head }] of heads) this.known.note(roomId, epoch, head);
     return heads;
   }
 
   /** Whether PostgreSQL may have lost something of the room: it was restored, or a standby that was behind took over. */
   #isBehind(roomId: string, { epoch, head }: RoomHead): boolean {
-    const known = this.#known.get(roomId);
+    const known = this.known.get(roomId);
     return known.epoch === epoch && head < known.head;
   }
 
   /** Makes a room that is not there, and ends the epoch of one that has lost something. */
   async #mend(roomId: string): Promise<void> {
-    const { epoch, head } = this.#known.get(roomId);
+    const { epoch, head } = this.known.get(roomId);
     await this.#link.query(`SELECT ${this.#schema}.open_rooms(${NAMES}), ${this.#schema}.end_epoch($2, $3, $4)`, [
       JSON.stringify([roomId]),
       roomId,
       epoch,
       head,
     ]);
-  }
-
-  #now(): number | null {
-    return this.#clock?.now() ?? null;
   }
 }
 
@@ -371,9 +297,4 @@ function toArray({ sender, messageId, event, options }: AppendCall): unknown[] {
 
 function toEvent(roomId: string, { seq, at, amends, type, sender, message_id, data }: EventRow): LogEvent {
   return { roomId, seq, type, sender, messageId: message_id, timestamp: at, data, amends };
-}
-
-/** A number as SQL takes it: whole, and never endless. */
-function whole(value: number): number {
-  return Math.max(0, Math.min(Math.floor(value), Number.MAX_SAFE_INTEGER));
 }

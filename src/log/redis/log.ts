@@ -2,10 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { RedisLink, RedisValue } from "../../link/redis.ts";
 import type { RedisScript } from "../../link/redis-script.ts";
 import type { Clock } from "../../protocol/index.ts";
-import { type AppendAnswer, type AppendCall, type AppendCarrier, AppendLanes } from "../append-lanes.ts";
-import { KnownHeads } from "../known-heads.ts";
+import type { AppendAnswer, AppendCall } from "../append-lanes.ts";
+import { FarLog, whole } from "../far-log.ts";
 import {
-  type AppendOptions,
   type AppendResult,
   DEDUPLICATION_MS,
   DEFAULT_READ_BYTES,
@@ -13,12 +12,10 @@ import {
   type Log,
   type LogEvent,
   type LogPage,
-  type NewEvent,
   type Retention,
   type RoomHead,
   type Snapshot,
 } from "../log.ts";
-import { amendedMoved, fenceOver, headMoved, logClosed, logUnavailable } from "../refusals.ts";
 import type { RedisKeys } from "./keys.ts";
 import { messageIdPart, senderPart, toEvent } from "./record.ts";
 import {
@@ -44,47 +41,19 @@ const SNAPSHOTS_KEPT = 2;
 /** How many rooms' heads are asked for in one go. */
 const HEADS_AT_ONCE = 1_000;
 
-/** What an append ended in, as the script says it. */
-const DUPLICATE = 1;
-const HEAD_MOVED = 2;
-const AMENDED_MOVED = 3;
-const FENCE_OVER = 4;
-
 /** The log on one Redis or one cluster. */
-export class RedisLog implements Log, AppendCarrier {
+export class RedisLog extends FarLog implements Log {
   readonly #link: RedisLink;
   readonly #keys: RedisKeys;
-  /** Null: the time of Redis. */
-  readonly #clock: Clock | null;
-  readonly #lanes: AppendLanes;
-  readonly #known = new KnownHeads();
-  readonly #underWay = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
 
   constructor(link: RedisLink, keys: RedisKeys, clock: Clock | null) {
+    super(link, "Redis", clock);
     this.#link = link;
     this.#keys = keys;
-    this.#clock = clock;
-    this.#lanes = new AppendLanes(this);
-  }
-
-  /** How many appends have no answer yet. */
-  get waiting(): number {
-    return this.#lanes.waiting;
-  }
-
-  append(
-    roomId: string,
-    sender: string | null,
-    messageId: string | null,
-    event: NewEvent,
-    options?: AppendOptions,
-  ): Promise<AppendResult> {
-    return this.#lanes.append(roomId, sender, messageId, event, options);
   }
 
   read(roomId: string, after: number, limit: number, maxBytes = DEFAULT_READ_BYTES): Promise<LogPage> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const answer = await this.#runInRoom<PageAnswer>(READ, roomId, [whole(after), whole(limit), whole(maxBytes)]);
       const [epoch, first, head, from, ...records] = answer;
       return { ...this.#learn(roomId, epoch, first, head), events: toEvents(roomId, from, 1, records) };
@@ -92,7 +61,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   readBack(roomId: string, before: number, limit: number, maxBytes = DEFAULT_READ_BYTES): Promise<LogPage> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const values = [whole(before), whole(limit), whole(maxBytes)];
       const [epoch, first, head, from, ...records] = await this.#runInRoom<PageAnswer>(READ_BACK, roomId, values);
       return { ...this.#learn(roomId, epoch, first, head), events: toEvents(roomId, from, -1, records).reverse() };
@@ -100,7 +69,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   find(roomId: string, sender: string | null, messageId: string): Promise<AppendResult | null> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const key = `${senderPart(sender)}\0${messageIdPart(messageId)}`;
       const [epoch, before] = await this.#runInRoom<[string, string]>(FIND, roomId, [key]);
       if (epoch === "") return null;
@@ -110,7 +79,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       if (seq < 0) return [];
       const answer = await this.#runInRoom<(number | string)[]>(AMENDMENTS, roomId, [seq, type, whole(limit)]);
       const events: LogEvent[] = [];
@@ -122,7 +91,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   heads(roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const heads = new Map<string, RoomHead>();
       for (let from = 0; from < roomIds.length; from += HEADS_AT_ONCE) {
         const some = roomIds.slice(from, from + HEADS_AT_ONCE);
@@ -136,7 +105,7 @@ export class RedisLog implements Log, AppendCarrier {
   trim(roomId: string, policy: Retention): Promise<number> {
     const { maxEvents = "", maxAgeMs = "", maxBytes = "", upTo = "" } = policy;
     const values = [maxEvents, maxAgeMs, maxBytes, upTo, TRIM_EVENTS, TRIM_BYTES, DEDUPLICATION_MS];
-    return this.#ask(async () => {
+    return this.ask(async () => {
       let removed = 0;
       for (;;) {
         const [count, more] = await this.#runInRoom<[number, number]>(TRIM, roomId, values);
@@ -147,13 +116,13 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       await this.#runInRoom(PUT_SNAPSHOT, roomId, [seq, data, SNAPSHOTS_KEPT]);
     });
   }
 
   snapshot(roomId: string, atMost = Infinity): Promise<Snapshot | null> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const answer = await this.#runInRoom<[string, number, string] | []>(SNAPSHOT, roomId, [whole(atMost)]);
       if (answer.length === 0) return null;
       const [epoch, seq, data] = answer;
@@ -162,17 +131,17 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   setMark(roomId: string, name: string, user: string, seq: number): Promise<{ seq: number; moved: boolean }> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const marks = this.#keys.marks(roomId, name);
       const [stands, moved] = (await this.#link.run(SET_MARK, [marks], [user, seq])) as [number, number];
       // Also when it did not move: whoever moved it may have come only this far.
-      await this.#link.run(NOTE_MARK, [this.#keys.marksOf(user, name)], [this.#now(), roomId, moved]);
+      await this.#link.run(NOTE_MARK, [this.#keys.marksOf(user, name)], [this.now() ?? "", roomId, moved]);
       return { seq: stands, moved: moved === 1 };
     });
   }
 
   marks(roomId: string, name: string, limit = 1_000): Promise<Map<string, number>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const marks = new Map<string, number>();
       if (limit < 1) return marks;
       const key = this.#keys.marks(roomId, name);
@@ -183,7 +152,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   marksOf(user: string, name: string, limit = 1_000): Promise<Map<string, number>> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const marks = new Map<string, number>();
       if (limit < 1) return marks;
       const rooms = (await this.#link.command(
@@ -204,7 +173,7 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       const values = [owner, Math.ceil(ttlMs)];
       const [holder, fence, expiresInMs] = await this.#runInRoom<[string, number, number]>(LEASE, roomId, values);
       return { holder, fence, expiresInMs };
@@ -212,27 +181,14 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   endLease(roomId: string, owner: string, fence: number): Promise<void> {
-    return this.#ask(async () => {
+    return this.ask(async () => {
       await this.#runInRoom(END_LEASE, roomId, [owner, fence]);
     });
-  }
-
-  seen(roomId: string, epoch: string, head: number): void {
-    this.#known.note(roomId, epoch, head);
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
   }
 
   /** One lane for each room: Redis does the calls of a room one after the other anyway. */
   laneOf(roomId: string): string {
     return roomId;
-  }
-
-  refusal(): Error | null {
-    return this.#link.isUp ? null : logUnavailable("there is no connection to Redis");
   }
 
   async carry(calls: readonly AppendCall[]): Promise<readonly AppendAnswer[]> {
@@ -245,50 +201,21 @@ export class RedisLog implements Log, AppendCarrier {
       for (const { seq, expectData, data } of amend) values.push(seq, expectData, data);
     }
     const [epoch, ...answers] = await this.#runInRoom<[string, ...number[]]>(APPEND, roomId, values);
-    let head = 0;
-    const results = calls.map((_, index): AppendAnswer => {
+    return calls.map((_, index) => {
       const [code, seq, timestamp] = answers.slice(index * 3, index * 3 + 3) as [number, number, number];
-      if (code === HEAD_MOVED) return headMoved();
-      if (code === AMENDED_MOVED) return amendedMoved();
-      if (code === FENCE_OVER) return fenceOver();
-      head = Math.max(head, seq);
-      return { epoch, seq, duplicate: code === DUPLICATE, timestamp };
+      return this.answerOf(roomId, code, epoch, seq, timestamp);
     });
-    this.#known.note(roomId, epoch, head);
-    return results;
-  }
-
-  async #close(): Promise<void> {
-    await this.#lanes.close();
-    await Promise.allSettled(this.#underWay);
-    this.#link.close();
-  }
-
-  /** Asks Redis; `close` waits for it, and its failures are `unavailable`. */
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined) throw logClosed();
-    const refusal = this.refusal();
-    if (refusal !== null) throw refusal;
-    const answer = question();
-    this.#underWay.add(answer);
-    try {
-      return await answer;
-    } catch (error) {
-      throw logUnavailable(error instanceof Error ? error.message : String(error));
-    } finally {
-      this.#underWay.delete(answer);
-    }
   }
 
   async #runInRoom<T>(script: RedisScript, roomId: string, values: readonly RedisValue[]): Promise<T> {
-    const known = this.#known.get(roomId);
-    const common = [this.#now(), newEpoch(), known.epoch, known.head];
+    const known = this.known.get(roomId);
+    const common = [this.now() ?? "", newEpoch(), known.epoch, known.head];
     return (await this.#link.run(script, this.#keys.room(roomId), [...common, ...values])) as T;
   }
 
   /** Where a room stands: a plain read, unless it must be made or Redis has lost something of it. */
   async #headOf(roomId: string): Promise<RoomHead> {
-    const known = this.#known.get(roomId);
+    const known = this.known.get(roomId);
     const [room] = this.#keys.room(roomId);
     const [epoch, first, head] = (await this.#link.command("hmget", room, "epoch", "first", "head")) as (
       | string
@@ -301,12 +228,8 @@ export class RedisLog implements Log, AppendCarrier {
   }
 
   #learn(roomId: string, epoch: string, first: number, head: number): RoomHead {
-    this.#known.note(roomId, epoch, head);
+    this.known.note(roomId, epoch, head);
     return { epoch, first, head };
-  }
-
-  #now(): RedisValue {
-    return this.#clock?.now() ?? "";
   }
 }
 
@@ -314,11 +237,6 @@ type PageAnswer = [epoch: string, first: number, head: number, from: number, ...
 
 function toEvents(roomId: string, from: number, step: 1 | -1, records: readonly string[]): LogEvent[] {
   return records.map((record, index) => toEvent(roomId, from + index * step, record));
-}
-
-/** A number as Lua takes it: whole, and never endless. */
-function whole(value: number): number {
-  return Math.max(0, Math.min(Math.floor(value), Number.MAX_SAFE_INTEGER));
 }
 
 function newEpoch(): string {
