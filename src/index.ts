@@ -2,13 +2,13 @@
 
 export type { Bus, Notice } from "./bus/bus.ts";
 export type { AppendOptions, AppendResult, Log, LogEvent, LogPage, NewEvent, Retention, RoomHead } from "./log/log.ts";
-export * from "./protocol/index.ts";
 export type { CloseClass, CloseReason } from "./observe/closing.ts";
 export type { AbnormalDisconnects, DisconnectsSettled } from "./observe/disconnect-watch.ts";
 export type { LikelyCause, LikelyCauseName } from "./observe/likely-cause.ts";
-export type { PushOptions } from "./server/notifications.ts";
+export * from "./protocol/index.ts";
 export type { AlertOptions } from "./server/disconnect-alerts.ts";
 export type { ServerEvents } from "./server/events.ts";
+export type { PushOptions } from "./server/notifications.ts";
 export type { ServerOptions } from "./server/options.ts";
 export { createServer, type YamabikoServer } from "./server/server.ts";
 export type { ServerRoom } from "./server/server-room.ts";

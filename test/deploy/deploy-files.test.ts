@@ -9,6 +9,13 @@ import { inRepository } from "../docs/tables.ts";
 import { NginxServer } from "../support/nginx-server.ts";
 
 const read = (path: string): Promise<string> => readFile(inRepository(path), "utf8");
+/** What compose takes from whoever starts it. */
+const SECRETS = {
+  YAMABIKO_JWT_SECRET: "x".repeat(32),
+  YAMABIKO_API_KEY: "",
+  YAMABIKO_ADMIN_SECRET: "y".repeat(32),
+  YAMABIKO_METRICS_SECRET: "z".repeat(32),
+};
 const VARIABLES = new Set(Object.keys(SETTINGS).map(variableOf));
 
 /** What `yamabiko nginx` prints. */
@@ -67,7 +74,7 @@ describe("deploy/", () => {
     const { services } = parse(await read("deploy/compose.yaml"), { merge: true });
     for (const name of ["node1", "node2"]) {
       const { environment, stop_grace_period: grace } = services[name];
-      const env = { ...environment, YAMABIKO_JWT_SECRET: "x".repeat(32), YAMABIKO_API_KEY: "" };
+      const env = { ...environment, ...SECRETS };
       const config = resolveConfig({ env });
       expect(config).toMatchObject({ log: "redis://redis:6379", bus: "redis://redis:6379", dev: false });
       expect(Number.parseInt(grace, 10) * 1_000).toBeGreaterThan(config.readyGraceMs + 8_000);
