@@ -20,7 +20,7 @@ describe("tickets", () => {
     expect(tickets.redeem(ticket)).toBeNull();
   });
 
-  it("end after their time, also when the wall clock is moved back", async () => {
+  it("[case 56] end after their time, also when the wall clock is moved back", async () => {
     const clock = createFakeClock();
     const tickets = createTickets({ limit: 10, clock });
     const { ticket } = tickets.issue(identityOf("ada"));

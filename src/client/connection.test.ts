@@ -179,7 +179,7 @@ describe("the token", () => {
 });
 
 describe("coming back", () => {
-  it("waits 1 s, 2 s, 4 s … 30 s, × 0.5 to 1, as the origin does", () => {
+  it("[case 47] [article 5] waits 1 s, 2 s, 4 s … 30 s, × 0.5 to 1, as the origin does", () => {
     const wait = (attempt: number, random: number) => backoffMs(attempt, 1000, 30_000, () => random);
     expect([1, 2, 3, 4, 5, 6, 100].map((n) => wait(n, 1))).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     expect([1, 2, 6].map((n) => wait(n, 0))).toEqual([500, 1000, 15_000]);
@@ -332,7 +332,7 @@ describe("coming back", () => {
     expect(f.network.sockets).toHaveLength(2);
   });
 
-  it("close() ends everything and leaves no timer", async () => {
+  it("[article 5] close() ends everything and leaves no timer", async () => {
     const f = await createFixture();
     await f.welcome();
     const room = f.client.join("lobby");

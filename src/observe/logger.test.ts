@@ -45,7 +45,7 @@ describe("the logger", () => {
     for (const line of written.trim().split("\n")) expect(() => JSON.parse(line)).not.toThrow();
   });
 
-  it("keeps a name with line breaks and escapes on one line", () => {
+  it("[case 28] keeps a name with line breaks and escapes on one line", () => {
     const written = linesOf((logger) => logger.warn({ name: 'x\r\n{"level":"fatal"}\u001b[31m' }, "odd\nname"));
     expect(written.trimEnd().split("\n")).toHaveLength(1);
     expect(written).not.toContain("\u001b");

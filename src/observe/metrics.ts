@@ -170,6 +170,9 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
   );
   const dropped = sum("notices_dropped_total", "notices for other nodes that could not leave");
 
+  const stalls = sum("stalls_total", "times the event loop stood still for half a second or more");
+  const stallSeconds = sum("stall_seconds_total", "time in which the event loop stood still");
+
   const readers = new Map<GaugeName, Set<() => number>>();
   for (const name of Object.keys(GAUGES) as GaugeName[]) {
     const registered = new Set<() => number>();
@@ -180,7 +183,7 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
       registers: [registry],
       collect() {
         let total = 0;
-        for (const read of registered) total += read();
+        for (const read of registered) total += safely(read, name);
         this.set(total);
       },
     });
@@ -199,6 +202,20 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     }
     window.count++;
     return window.count <= LOGGED_FAILURES_PER_SECOND;
+  };
+
+  const failure = (where: string, error: unknown): void => {
+    failures(where);
+    if (mayLog(where)) logger.error({ where, err: error }, "failure");
+  };
+  /** A namespace's own gauge may throw; the other numbers are shown all the same. */
+  const safely = (read: () => number, name: GaugeName): number => {
+    try {
+      return read();
+    } catch (error) {
+      failure(`reading the gauge ${name}`, error);
+      return 0;
+    }
   };
 
   return {
@@ -258,10 +275,12 @@ export function createMetricsObserver(registry: Registry, logger: Logger, clock:
     linkAnswered: (link, durationMs) => linkSeconds.observe({ link }, durationMs / 1000),
     noticeDropped: () => dropped(1),
     alerted: alerts,
-    failure(where, error) {
-      failures(where);
-      if (mayLog(where)) logger.error({ where, err: error }, "failure");
+    stalled(durationMs) {
+      stalls(1);
+      stallSeconds(durationMs / 1000);
+      logger.warn({ stallMs: Math.round(durationMs) }, "the event loop stood still");
     },
+    failure,
     gauge(name, read) {
       const registered = readers.get(name);
       registered?.add(read);

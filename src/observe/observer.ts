@@ -57,6 +57,8 @@ export interface Observer {
   noticeDropped(): void;
   /** More connections than usual ended in this way. */
   alerted(kind: CloseClass): void;
+  /** The event loop stood still for `durationMs`: nobody was served. Logged. */
+  stalled(durationMs: number): void;
   /** Something failed that is our fault or the machine's. Logged with the error; clients see only `internal`. */
   failure(where: string, error: unknown): void;
   /**
@@ -138,6 +140,7 @@ export const nullObserver: Observer = {
   linkAnswered: nothing,
   noticeDropped: nothing,
   alerted: nothing,
+  stalled: nothing,
   failure: nothing,
   gauge: () => nothing,
 };

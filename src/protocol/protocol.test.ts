@@ -32,7 +32,7 @@ describe("room ids", () => {
     );
   });
 
-  it("ENV-4: whatever comes, the answer is a canonical address or invalid_message", () => {
+  it("[case 26] ENV-4: whatever comes, the answer is a canonical address or invalid_message", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.anything()), (value) => {
         let address: ReturnType<typeof parseRoomId>;

@@ -91,7 +91,7 @@ describe("leading a room", () => {
     expect(a.failures).toBeGreaterThan(0);
   });
 
-  it("is over for one that slept, before it acts: looking at it looks at the time", async () => {
+  it("[case 54] is over for one that slept, before it acts: looking at it looks at the time", async () => {
     const { clock, a, b } = world();
     await clock.advance(1_000);
     const slept = a.lead!;

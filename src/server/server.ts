@@ -25,7 +25,9 @@ import type { Log } from "../log/log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { aggregateMetrics, createMetricsObserver, createRegistry } from "../observe/metrics.ts";
 import type { GaugeName, Observer } from "../observe/observer.ts";
+import { watchStalls } from "../observe/stall-watch.ts";
 import { createTally } from "../observe/tally.ts";
+import { deadline } from "../protocol/deadline.ts";
 import {
   type Clock,
   type Json,
@@ -51,6 +53,7 @@ import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
 import { arenaGames, createTicker, TICKER_ROOM } from "./demo.ts";
+import { spareDescriptors } from "./descriptors.ts";
 import { createDisconnectAlerts } from "./disconnect-alerts.ts";
 import { createEvents, type ServerEvents } from "./events.ts";
 import { HalfOpen } from "./half-open.ts";
@@ -85,6 +88,8 @@ const BACK_WITHIN_MS = 1_000;
 const CLOSE_MS = 5_000;
 /** How long it then waits for close handshakes, ms. */
 const GOODBYE_MS = 2_500;
+/** How long a check of tokens by the application's own function may take, ms. */
+const VERIFY_MS = 5_000;
 
 /** A running server. */
 export interface YamabikoServer {
@@ -443,6 +448,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     await sockets.gone(GOODBYE_MS);
     await httpClosed;
     await adminClosed;
+    stopWatching();
     service?.close();
     dashboards?.close();
     ticker?.close();
@@ -451,6 +457,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     await stores?.bus.close();
     await stores?.log.close();
   };
+  const stopWatching = watchStalls(observer);
   let closing: Promise<void> | null = null;
 
   let adminUrl: string | null = null;
@@ -470,7 +477,10 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     async listen(port = options.port ?? 8080, host = options.host ?? (dev ? "127.0.0.1" : undefined)) {
       await opened;
       adminUrl ??= admin === null ? null : (await admin.listen()).url;
-      if (ownHttp !== null) await listenOn(ownHttp, port, host);
+      if (ownHttp !== null) {
+        await listenOn(ownHttp, port, host);
+        spareDescriptors(ownHttp, observer);
+      }
       return { ...addressOf(http, host), adminUrl };
     },
 
@@ -550,7 +560,7 @@ function chooseVerifier(
   observer: Observer,
 ): VerifyToken | null {
   const { auth } = options;
-  if (typeof auth === "function") return auth;
+  if (typeof auth === "function") return inTime(auth, clock, observer);
   const onKnown = (count: () => number): void => void observer.gauge("tokens_known", count);
   if (devSecret !== null) return createTokenVerifier({ secret: devSecret, clock, onKnown });
   if (!hasKey(options)) return null;
@@ -560,6 +570,18 @@ function chooseVerifier(
     onKnown,
     onRefused: (reason) => logger.info({ reason }, "token refused"),
   });
+}
+
+/** A check of the application's own that is silent would hold the place of whoever waits for it. */
+function inTime(verify: VerifyToken, clock: Clock, observer: Observer): VerifyToken {
+  return async (token) => {
+    try {
+      return await deadline(verify(token), VERIFY_MS, clock, "Checking the token takes too long.");
+    } catch (error) {
+      if (error instanceof YamabikoError && error.code === "unavailable") observer.failure("checking a token", error);
+      throw error;
+    }
+  };
 }
 
 /** Whether there can be no other node. */

@@ -54,7 +54,7 @@ export interface Namespace<
   readonly joinOptions?: Schema;
   /**
    * Makes what the namespace keeps in memory of a room while it is open on this node: one per room and node. Awaited before
-   * anybody joins; a thrown error refuses whoever wanted the room.
+   * anybody joins; a thrown error refuses whoever wanted the room, and so does silence of 10 s.
    */
   open?(room: OpenRoom): RoomFeature | Promise<RoomFeature>;
   /** What it holds in memory, to be read when somebody looks at the metrics: by names of the observer's table. Default: nothing. */

@@ -1,3 +1,4 @@
+import { deadline } from "../protocol/deadline.ts";
 import type { Room, RoomKind } from "../room/room.ts";
 import { FeatureCompanion } from "./companion.ts";
 import type { Namespace, RoomFeature } from "./namespace.ts";
@@ -13,11 +14,31 @@ export function kindOf(namespace: Namespace): RoomKind {
       state: namespace.state,
       retention: namespace.retention ?? {},
       gatherMs: namespace.batchMs,
-      open: namespace.open && (async (room) => new FeatureCompanion(await namespace.open!(new OpenedRoom(room)))),
+      open: namespace.open && (async (room) => new FeatureCompanion(await openFeature(namespace, room))),
     };
     kinds.set(namespace, kind);
   }
   return kind;
+}
+
+/** How long a namespace may take to make what it keeps of a room, ms. */
+const OPEN_MS = 10_000;
+
+/** Whoever wants the room waits for it, so it may not take for ever; one that comes too late is let go of. */
+async function openFeature(namespace: Namespace, room: Room): Promise<RoomFeature> {
+  const making = namespace.open!(new OpenedRoom(room));
+  if (!(making instanceof Promise)) return making;
+  let isLate = false;
+  making.then(
+    (feature) => isLate && feature.close?.(),
+    () => {},
+  );
+  try {
+    return await deadline(making, OPEN_MS, room.clock, "The room takes too long to open.");
+  } catch (error) {
+    isLate = true;
+    throw error;
+  }
 }
 
 /** What the namespace keeps of a room; null where it keeps nothing. */

@@ -16,6 +16,8 @@ const GATE_MS = 250;
 const GUEST_MS = 1_000;
 /** How long a client has to answer a ping, ms (HB-1). */
 const ANSWER_MS = 10_000;
+/** Up to here a timer that is late is only late, ms. */
+const LATE_MS = 500;
 
 /** The clients of this node: their number, their heartbeat, their expiry. */
 export class Sessions implements SessionKeeper {
@@ -28,6 +30,10 @@ export class Sessions implements SessionKeeper {
   readonly #perUserElsewhere: SharedCounts;
   #nextId = 0;
   readonly #prefix: string;
+  readonly #sweeps: Beat;
+  readonly #gates: Beat;
+  /** Until then nobody is too late with its token. */
+  #patientUntil = 0;
   #sweepTimer: Timer | null = null;
   #gateTimer: Timer | null = null;
   #closed = false;
@@ -40,6 +46,8 @@ export class Sessions implements SessionKeeper {
     const limit = limits.connectionsPerUser;
     this.#perUserElsewhere = new SharedCounts({ name: "users", limit, clock, here: () => this.#perUser });
     if (limit > 0) this.#perUserElsewhere.attach(rooms);
+    this.#sweeps = new Beat(SWEEP_MS, clock.monotonic());
+    this.#gates = new Beat(GATE_MS, clock.monotonic());
     this.#listen();
     this.#every(SWEEP_MS, () => this.sweep());
     this.#gateEvery();
@@ -123,9 +131,12 @@ export class Sessions implements SessionKeeper {
     const { clock, heartbeatMs } = this.#router.services;
     const mono = clock.monotonic();
     const now = clock.now();
+    const stalledMs = this.#sweeps.stalledMs(mono);
     for (const session of this.#all) {
       const { heardAt, quietMs = heartbeatMs } = session.connection;
       if (session.askedAt !== null && heardAt >= session.askedAt) session.askedAt = null;
+      // Its answer may wait to be read since the process stood still, which is not its fault (HB-3).
+      if (session.askedAt !== null) session.askedAt += stalledMs;
       if (session.askedAt !== null) {
         if (mono - session.askedAt >= ANSWER_MS) session.close("heartbeat_timeout", "no sign of life");
       } else if (mono - heardAt >= quietMs && session.connection.ping()) {
@@ -141,10 +152,14 @@ export class Sessions implements SessionKeeper {
   sweepUnknown(): void {
     const { clock, guests, limits } = this.#router.services;
     const now = clock.monotonic();
+    const stalledMs = this.#gates.stalledMs(now);
+    // What those who came before had to say may wait to be read (HB-3).
+    if (stalledMs > 0) this.#patientUntil = now + stalledMs;
     for (const session of this.#unknown) {
       const age = now - session.openedAt;
       if (guests !== null && age >= GUEST_MS && !session.isAuthenticating) session.presumeGuest(guests);
-      else if (age >= limits.authenticateMs) session.close("try_later", "no token in time");
+      else if (age >= limits.authenticateMs && now >= this.#patientUntil)
+        session.close("try_later", "no token in time");
     }
   }
 
@@ -254,5 +269,23 @@ export class Sessions implements SessionKeeper {
     } catch (error) {
       this.#router.services.observer.failure("looking after connections", error);
     }
+  }
+}
+
+/** Something that is done again and again, and how late it was. */
+class Beat {
+  readonly #everyMs: number;
+  #lastAt: number;
+
+  constructor(everyMs: number, now: number) {
+    this.#everyMs = everyMs;
+    this.#lastAt = now;
+  }
+
+  /** How long the process stood still since the last time, ms; 0 when it did not. */
+  stalledMs(now: number): number {
+    const lateMs = now - this.#lastAt - this.#everyMs;
+    this.#lastAt = now;
+    return lateMs > LATE_MS ? lateMs : 0;
   }
 }

@@ -12,6 +12,8 @@ export interface FakeClock extends Clock {
   flush(): Promise<void>;
   /** Moves the wall clock alone, as a change of the system time would: no timer runs and `monotonic` does not move. */
   shiftWallClock(ms: number): void;
+  /** Moves time and runs no timer, as it passes for a process that stands still. What is due runs with the next `advance`. */
+  stall(ms: number): void;
   /** Timers that have neither run nor been cancelled. Zero at the end of a test means nothing was left behind. */
   readonly pendingTimers: number;
 }
@@ -77,6 +79,9 @@ export function createFakeClock(startMs = Date.UTC(2024, 0, 1)): FakeClock {
     flush: turn,
     shiftWallClock(ms) {
       shift += ms;
+    },
+    stall(ms) {
+      elapsed += ms;
     },
     get pendingTimers() {
       return timers.size;

@@ -27,7 +27,7 @@ const outcome = async (token: string, verify = createTokenVerifier({ secret: SEC
 };
 const REFUSED = { code: "unauthenticated", message: "The token is not accepted." };
 
-describe("AUTH-4 a token that must not be accepted", () => {
+describe("[case 2] AUTH-4 a token that must not be accepted", () => {
   const good = forge(HS256, GOOD);
   const [head = "", body = "", mac = ""] = good.split(".");
 
@@ -118,7 +118,7 @@ describe("AUTH-4 a token that must not be accepted", () => {
   });
 });
 
-describe("AUTH-4 time", () => {
+describe("[case 3] AUTH-4 time", () => {
   it("clocks may be 30 s apart, not more", async () => {
     expect(await outcome(forge(HS256, { sub: "ada", exp: NOW - 29 }))).toBe("ada");
     expect(await outcome(forge(HS256, { sub: "ada", exp: NOW - 31 }))).toMatchObject({ code: "token_expired" });
@@ -159,7 +159,7 @@ describe("AUTH-4 what is told", () => {
   });
 });
 
-describe("AUTH-8 rooms that are not yours", () => {
+describe("[case 8] [article 2] AUTH-8 rooms that are not yours", () => {
   const can = createAccess({ namespaces: [{ name: "chat" }, { name: "user", access: () => true }], rule: () => true });
   const ada = (rooms?: unknown): AccessUser => ({
     id: "1",

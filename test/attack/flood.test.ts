@@ -19,7 +19,7 @@ describe("floods", () => {
     ["values that are no envelopes", textFrame("[]")],
     ["pings", RawSocket.frame(OPCODE.ping, Buffer.alloc(0))],
   ] as const) {
-    it(`LIM-1 messagesPerSecond: one that floods us with ${what} is refused for a while, then closed with 4429`, async () => {
+    it(`[case 35] [case 41] LIM-1 messagesPerSecond: one that floods us with ${what} is refused for a while, then closed with 4429`, async () => {
       server = await startServer({ clock: createFakeClock(), limits: { messagesPerSecond: 5 } });
       socket = await RawSocket.open(server.url);
       flood(frame, 100);

@@ -135,7 +135,7 @@ describe("fuzz: nothing an HTTP request says ends the process", () => {
     await unharmed();
   });
 
-  it("ERR-2: malformed and smuggling-like requests are refused and the socket is closed", {
+  it("[case 29] ERR-2: malformed and smuggling-like requests are refused and the socket is closed", {
     timeout: 60_000,
   }, async () => {
     const second = `GET /healthz HTTP/1.1${CRLF}Host: x${CRLF}${CRLF}`;
@@ -168,7 +168,7 @@ describe("fuzz: nothing an HTTP request says ends the process", () => {
     await unharmed();
   });
 
-  it("ERR-2: bodies of any kind get a typed error, giant ones 413 without being kept", {
+  it("[case 33] ERR-2: bodies of any kind get a typed error, giant ones 413 without being kept", {
     timeout: 60_000,
   }, async () => {
     const post = async (body: string, path = "/api/dev/token", headers: Record<string, string> = {}) => {
@@ -209,7 +209,9 @@ describe("fuzz: nothing an HTTP request says ends the process", () => {
     await unharmed();
   });
 
-  it("ERR-2: odd handshakes are refused, with typed words, and leave nothing behind", { timeout: 60_000 }, async () => {
+  it("[case 30] ERR-2: odd handshakes are refused, with typed words, and leave nothing behind", {
+    timeout: 60_000,
+  }, async () => {
     const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     const good = [`Connection: Upgrade`, "Upgrade: websocket", "Sec-WebSocket-Version: 13", key];
     const without = (index: number, ...instead: string[]) => [...good.filter((_, at) => at !== index), ...instead];

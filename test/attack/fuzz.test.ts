@@ -120,7 +120,7 @@ describe("fuzz: nothing a client sends ends the process or another connection", 
 
   const open = (protocol = "") => RawSocket.open(server.url, { protocol });
 
-  it("ERR-2: random text and mutated JSON get typed errors", { timeout: 60_000 }, async () => {
+  it("[case 19] [article 1] ERR-2: random text and mutated JSON get typed errors", { timeout: 60_000 }, async () => {
     const mutated = fc
       .tuple(envelope, fc.nat(), fc.constantFrom("", "}", '"', "[", "\\u", "1e999", ",", "\u0000", "{"), fc.nat(8))
       .map(([value, at, insert, remove]) => {
@@ -147,7 +147,7 @@ describe("fuzz: nothing a client sends ends the process or another connection", 
     await unharmed();
   });
 
-  it("ERR-2: random and mutated MessagePack gets typed errors", { timeout: 60_000 }, async () => {
+  it("[case 23] ERR-2: random and mutated MessagePack gets typed errors", { timeout: 60_000 }, async () => {
     const good = envelope.map((value) => Buffer.from(encode(JSON.parse(text(value)), { maxDepth: 200 })));
     const mutated = fc.tuple(good, fc.nat(), fc.nat(255), fc.nat(6)).map(([bytes, at, byte, remove]) => {
       const index = at % (bytes.length + 1);
@@ -172,7 +172,9 @@ describe("fuzz: nothing a client sends ends the process or another connection", 
     await unharmed();
   });
 
-  it("ERR-2: every known type with every wrong payload, before and after joining", { timeout: 60_000 }, async () => {
+  it("[case 19] ERR-2: every known type with every wrong payload, before and after joining", {
+    timeout: 60_000,
+  }, async () => {
     const values = [
       null,
       true,
@@ -211,7 +213,9 @@ describe("fuzz: nothing a client sends ends the process or another connection", 
     await unharmed();
   });
 
-  it("ERR-2: deep nesting, wide values and odd keys get invalid_message, in no time", { timeout: 60_000 }, async () => {
+  it("[case 20] ERR-2: deep nesting, wide values and odd keys get invalid_message, in no time", {
+    timeout: 60_000,
+  }, async () => {
     const deep = [
       ...["[", '{"a":', '[{"a":', '{"type":', '{"__proto__":'].map((part) =>
         part.repeat(Math.floor(65_000 / part.length)),
@@ -230,7 +234,9 @@ describe("fuzz: nothing a client sends ends the process or another connection", 
     await unharmed();
   });
 
-  it("CON-5: malformed frames close with the right code, split wherever they may be", { timeout: 60_000 }, async () => {
+  it("[case 25] [article 1] CON-5: malformed frames close with the right code, split wherever they may be", {
+    timeout: 60_000,
+  }, async () => {
     const { frame } = RawSocket;
     const body = Buffer.from(text({ type: "ping", payload: {} }));
     const cases: [name: string, bytes: Buffer, code: number][] = [

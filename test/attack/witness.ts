@@ -1,9 +1,11 @@
 import { expect } from "vitest";
-import { RawClient, type startServer } from "../harness.ts";
+import { RawClient } from "../harness.ts";
 
 /** A client that chats all the time while others are attacked, and must notice nothing of it. */
 export class Witness {
   readonly #client: RawClient;
+  /** How long each of its messages took to be acknowledged, ms. */
+  readonly #latencies: number[] = [];
   #isStopped = false;
   #sent = 0;
   #acked = 0;
@@ -14,7 +16,7 @@ export class Witness {
     this.#chatting = this.#chat();
   }
 
-  static async start(server: Awaited<ReturnType<typeof startServer>>): Promise<Witness> {
+  static async start(server: { readonly url: string; readonly wsUrl: string }): Promise<Witness> {
     const client = await RawClient.open(server, "witness");
     await client.join("witnessed");
     return new Witness(client);
@@ -32,6 +34,12 @@ export class Witness {
     expect(errors).toEqual([]);
   }
 
+  /** The latency that 99 of 100 of its messages kept under, ms, since it was last asked. */
+  takeP99(): number {
+    const sorted = this.#latencies.splice(0).sort((one, other) => one - other);
+    return sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#chatting;
@@ -41,7 +49,9 @@ export class Witness {
   async #chat(): Promise<void> {
     while (!this.#isStopped) {
       const index = ++this.#sent;
+      const askedAt = performance.now();
       const ack = await this.#client.ask("send_message", { roomId: "witnessed", content: `m${index}` }, `w${index}`);
+      this.#latencies.push(performance.now() - askedAt);
       if (ack.success && ack.seq === index) this.#acked++;
       else throw new Error(`the witness was refused: ${JSON.stringify(ack)}`);
       await new Promise((resolve) => setTimeout(resolve, 5));

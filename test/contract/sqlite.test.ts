@@ -131,7 +131,7 @@ describe("opening", () => {
 });
 
 describe("a lease", () => {
-  it("lasts no longer than it was taken for when the system's time goes back", async () => {
+  it("[case 56] lasts no longer than it was taken for when the system's time goes back", async () => {
     const clock = createFakeClock();
     const settings = { path: ":memory:", driver: "auto", synchronous: "full", busyTimeoutMs: 20 } as const;
     const log = await SqliteLog.open(settings, clock, spawnCompiled);
@@ -173,7 +173,7 @@ describe("purging", () => {
 });
 
 describe("a full disk", () => {
-  it("refuses the batch whole and goes on when there is room again", async () => {
+  it("[case 57] refuses the batch whole and goes on when there is room again", async () => {
     const file = await openLogFile({ path, synchronous: "full", driver: "auto", busyTimeoutMs: 20 });
     const store = new Store(file.database);
     const batch = (...payloads: string[]): Batch => ({

@@ -79,7 +79,9 @@ async function judge(history: History, room: string, clients: readonly RecordedC
 }
 
 describe("two nodes behind nginx without stickiness", () => {
-  it("RES-1: serve one client on every transport, each request at any node", { timeout: 60_000 }, async () => {
+  it("[case 60] RES-1: serve one client on every transport, each request at any node", {
+    timeout: 60_000,
+  }, async () => {
     const { ports, nginx } = await startNodes();
     const history = new History();
     const room = `chat:balanced-${randomUUID()}`;
@@ -94,7 +96,7 @@ describe("two nodes behind nginx without stickiness", () => {
     for (const port of ports) expect(requests).toContain(`POST 127.0.0.1:${port} 200`);
   });
 
-  it("CLS-1, CLS-2: a rolling restart under load loses and repeats nothing, and is short", {
+  it("[case 55] CLS-1, CLS-2: a rolling restart under load loses and repeats nothing, and is short", {
     timeout: 90_000,
   }, async () => {
     const { ports, nodes, nginx } = await startNodes();

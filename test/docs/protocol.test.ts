@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { expected, inRepository, markdownTable, tableIn, textOf } from "./tables.ts";
+import { testFiles, titlesIn } from "./titles.ts";
 
 const PROTOCOL = textOf("PROTOCOL.md");
 
@@ -39,20 +39,6 @@ function rulesIn(text: string): string[] {
 function isCited(rule: string, texts: readonly string[]): boolean {
   const pattern = new RegExp(`\\b${rule}\\b`);
   return texts.some((text) => pattern.test(text));
-}
-
-/** The titles of tests: a rule counts as tested where the name of a test or of a group says it. */
-function titlesIn(text: string): string[] {
-  // `)(` is what follows `it.each(…)`.
-  return [...text.matchAll(/(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(\s*(["'`])((?:(?!\1)[\s\S])*)\1/g)].map(
-    ([, , title]) => title!,
-  );
-}
-
-function testFiles(directory: string): string[] {
-  return readdirSync(inRepository(directory), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => readFileSync(inRepository(join(directory, name)), "utf8"));
 }
 
 describe("the rules of PROTOCOL.md", () => {

@@ -91,7 +91,7 @@ describe.each(STORES)("two nodes on one %s", (_name, url, openLog, openBus) => {
     expect(counts).toMatchObject({ sent: 80, acked: 80, inLog: 80 });
   });
 
-  it("find lost notices when they compare heads", { timeout: 60_000 }, async () => {
+  it("[case 52] find lost notices when they compare heads", { timeout: 60_000 }, async () => {
     const history = new History();
     const room = `chat:stores-${randomUUID()}`;
     const clock = createFakeClock(Date.now());
@@ -110,7 +110,9 @@ describe.each(STORES)("two nodes on one %s", (_name, url, openLog, openBus) => {
 });
 
 describe("a server on Redis", () => {
-  it("tells clients when Redis has lost its data, and /readyz when it is away", { timeout: 60_000 }, async () => {
+  it("[case 51] tells clients when Redis has lost its data, and /readyz when it is away", {
+    timeout: 60_000,
+  }, async () => {
     const own = await RedisServer.start({ appendfsync: "always" });
     const clock = createFakeClock(Date.now());
     const server = await startServer({ log: own.url, clock });

@@ -264,7 +264,7 @@ describe("after a fault every event comes once and in order", () => {
     await stage.judge();
   });
 
-  it("HB-2: a half-open link, noticed by the client", async () => {
+  it("[case 38] [article 5] HB-2: a half-open link, noticed by the client", async () => {
     stage = await start("memory");
     const clock = createFakeClock();
     const reader = await stage.joined("reader", { clock });
@@ -284,7 +284,7 @@ describe("after a fault every event comes once and in order", () => {
     await stage.judge();
   });
 
-  it("HB-1: a half-open link, noticed by the server", async () => {
+  it("[case 38] HB-1: a half-open link, noticed by the server", async () => {
     const clock = createFakeClock();
     stage = await start("memory", { clock });
     const reader = await stage.joined("reader");
@@ -303,7 +303,7 @@ describe("after a fault every event comes once and in order", () => {
     await stage.judge();
   });
 
-  it("ACK-3: dropped after the commit, before the ack", async () => {
+  it("[case 53] ACK-3: dropped after the commit, before the ack", async () => {
     stage = await start("sqlite");
     const sender = await stage.joined("sender");
     stage.proxy.swallow();

@@ -42,7 +42,7 @@ describe("a log on Redis", () => {
     await server.ask("config", "set", "appendonly", "no");
   });
 
-  it("has another epoch when Redis has lost everything", async () => {
+  it("[case 51] has another epoch when Redis has lost everything", async () => {
     const [log, other] = [await openLog(), await openLog()];
     const room = newRoom();
     const { epoch } = await say(log, room);
@@ -121,7 +121,7 @@ describe("a log on Redis", () => {
     });
   });
 
-  it("refuses what a full Redis does not take, and nothing of it is there", async () => {
+  it("[case 51] [case 57] refuses what a full Redis does not take, and nothing of it is there", async () => {
     const log = await openLog();
     const room = newRoom();
     await say(log, room);
@@ -132,7 +132,7 @@ describe("a log on Redis", () => {
     expect(await say(log, room)).toMatchObject({ seq: 2 });
   });
 
-  it("finds its way when the master becomes a replica, and back", async () => {
+  it("[case 51] finds its way when the master becomes a replica, and back", async () => {
     const log = await openLog();
     const room = newRoom();
     await say(log, room);
@@ -151,7 +151,7 @@ describe("a log on Redis", () => {
     expect(results.map(({ seq }) => seq)).toEqual([2, 1, 3]);
   });
 
-  it("is bounded while Redis is silent: more than may wait is refused, and all that was called in that turn", async () => {
+  it("[case 45] is bounded while Redis is silent: more than may wait is refused, and all that was called in that turn", async () => {
     const log = await openLog();
     const room = newRoom();
     await say(log, room);

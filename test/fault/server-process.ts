@@ -90,6 +90,8 @@ export interface ServerProcessOptions {
   readonly nodeFlags?: readonly string[];
   /** Variables of its environment. None of the tests' own that begin with `YAMABIKO_` is passed on. */
   readonly env?: Readonly<Record<string, string>>;
+  /** How many files and sockets it may have open. Default: as the tests. */
+  readonly openFiles?: number;
   /** Wires for messages from and to a script loaded with `--import`. */
   readonly ipc?: boolean;
 }
@@ -216,17 +218,16 @@ export class ServerProcess {
 
   #spawn(): ChildProcess {
     const { command, port, flags = [], nodeFlags = [], env = {}, ipc = false } = this.#options;
-    const { log = `sqlite:${this.logPath}` } = this.#options;
-    const child = spawn(
-      process.execPath,
-      [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags],
-      {
-        cwd: this.#directory,
-        // The server knows every variable that begins like its own, and refuses those of the tests.
-        env: { ...withoutOwn(process.env), ...env },
-        stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
-      },
-    );
+    const { log = `sqlite:${this.logPath}`, openFiles } = this.#options;
+    const words = [...nodeFlags, command, "serve", "--dev", "--port", String(port), "--log", log, ...flags];
+    // The shell's limit is that of the program it becomes.
+    const limit = openFiles === undefined ? [] : ["-c", `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath];
+    const child = spawn(openFiles === undefined ? process.execPath : "/bin/sh", [...limit, ...words], {
+      cwd: this.#directory,
+      // The server knows every variable that begins like its own, and refuses those of the tests.
+      env: { ...withoutOwn(process.env), ...env },
+      stdio: ["ignore", "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
+    });
     this.#child = child;
     running.add(child);
     child.on("exit", (code, signal) => {

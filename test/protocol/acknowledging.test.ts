@@ -76,7 +76,7 @@ describe("acknowledgement", () => {
     expect(acks(ada)).toEqual([]);
   });
 
-  it("ACK-2: success for an event is sent only after it is durable in the log", async () => {
+  it("[article 4] ACK-2: success for an event is sent only after it is durable in the log", async () => {
     const log = createFaultyLog(createMemoryLog());
     await begin({ log });
     const ada = await joined("ada");
@@ -92,7 +92,7 @@ describe("acknowledgement", () => {
     expect(payload).toEqual({ success: true, savedId: `${epoch}:1`, seq: 1, epoch, duplicate: false });
   });
 
-  it("ACK-3: the same messageId again is the same event; other users' and rooms' are others", async () => {
+  it("[case 11] [case 12] [article 4] ACK-3: the same messageId again is the same event; other users' and rooms' are others", async () => {
     await begin();
     const [ada, ben] = [await joined("ada"), await joined("ben")];
     await ada.join("other");
@@ -259,7 +259,7 @@ describe("acknowledgement", () => {
     }
   });
 
-  it("ACK-6: acks nobody asked for are ignored", async () => {
+  it("[case 13] ACK-6: acks nobody asked for are ignored", async () => {
     await begin();
     const [ada, ben] = [await joined("ada"), await joined("ben")];
     await ben.ask("send_message", content("x"), "theirs");

@@ -97,7 +97,7 @@ describe("who", () => {
     expect(await client.ask("ping", {})).toEqual({ success: true });
   });
 
-  it("AUTH-2, ACK-1: another user's token is refused with access_denied, once, and closes with 4403", async () => {
+  it("[case 7] AUTH-2, ACK-1: another user's token is refused with access_denied, once, and closes with 4403", async () => {
     await begin();
     const client = await bearer("ada");
     client.send("authenticate", { token: await token("ben") }, "swap");
@@ -146,7 +146,7 @@ describe("who", () => {
     expect(order.map(({ type }) => type)).toEqual(["welcome", "joined_room", "ack", "ack", "ack", "ack", "ack"]);
   });
 
-  it("AUTH-3: a check that hangs does not keep the connection open", async () => {
+  it("[case 59] AUTH-3: a check that hangs does not keep the connection open", async () => {
     await begin({ auth: () => new Promise(() => {}) });
     const client = await RawClient.open(server);
     client.send("authenticate", { token: "never answered" });
@@ -243,7 +243,7 @@ describe("who", () => {
     expect((await ada.next("user_typing")).payload).toMatchObject({ userId: "ada" });
   });
 
-  it("AUTH-7: when the token expires the connection is closed with 4401 within 5 s", async () => {
+  it("[case 4] AUTH-7: when the token expires the connection is closed with 4401 within 5 s", async () => {
     await begin();
     const ada = await bearer("ada", { expiresInMs: 60_000 });
     const ben = await bearer("ben", { expiresInMs: 120_000 });

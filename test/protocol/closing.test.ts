@@ -126,7 +126,7 @@ describe("closing a server", () => {
     for (const client of [ada, late]) expect((await client.closed).code).toBe(CLOSE_CODES.restart.code);
   });
 
-  it("CLS-1: clients are told different times, spread over a second", async () => {
+  it("[case 47] CLS-1: clients are told different times, spread over a second", async () => {
     const server = await startServer();
     const clients = await Promise.all(
       Array.from({ length: 10 }, (_, index) => RawClient.open(server, `user-${index}`)),

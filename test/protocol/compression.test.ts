@@ -86,7 +86,7 @@ describe("CON-6: compression", () => {
     expect(news(late)).toEqual(sent);
   });
 
-  it("CON-6, ENV-6: the size limit counts what comes out, so a small frame that becomes large closes the connection", async () => {
+  it("[case 34] CON-6, ENV-6: the size limit counts what comes out, so a small frame that becomes large closes the connection", async () => {
     server = await startServer({ compression: true });
     const bomber = await connect();
     const neighbour = await connect();

@@ -153,7 +153,7 @@ describe("connecting", () => {
       expect((await upgrade(server.url)).status).toBe(101);
     });
 
-    it("CON-3: everything that only looks like it is answered 403 before the 101", async () => {
+    it("[case 1] [article 3] CON-3: everything that only looks like it is answered 403 before the 101", async () => {
       await begin({ allowedOrigins: ["https://app.example"] });
       const { port, host } = new URL(server.url);
       for (const value of [

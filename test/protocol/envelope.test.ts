@@ -186,7 +186,7 @@ describe("the envelope", () => {
       expect((await server.room("any:room").view()).head).toBe(2);
     });
 
-    it("ENV-5: the key __proto__ is invalid_message wherever it stands; other odd keys are keys", async () => {
+    it("[case 21] ENV-5: the key __proto__ is invalid_message wherever it stands; other odd keys are keys", async () => {
       const ada = await joined("any:room", protocols);
       const texts = [
         '{"__proto__":{"type":"note"},"type":"note","payload":{"roomId":"any:room"}}',
@@ -210,7 +210,7 @@ describe("the envelope", () => {
     });
   });
 
-  it("ENV-5: unpaired surrogates are invalid_message in JSON, in values, keys and ids", async () => {
+  it("[case 24] ENV-5: unpaired surrogates are invalid_message in JSON, in values, keys and ids", async () => {
     await begin();
     const ada = await joined("any:room");
     for (const half of ["\\ud800", "\\udc00", "\\ud800\\ud800", "x\\udfffy"]) {
@@ -229,7 +229,7 @@ describe("the envelope", () => {
     expect((await ada.next("note")).payload).toEqual({ text: "😀" });
   });
 
-  it("ENV-5: what MessagePack has and JSON has not is invalid_message", async () => {
+  it("[case 23] ENV-5: what MessagePack has and JSON has not is invalid_message", async () => {
     await begin();
     const ada = await joined("any:room", [SUBPROTOCOLS.msgpack]);
     const around = (value: number[]) =>
@@ -271,7 +271,7 @@ describe("the envelope", () => {
     }
   });
 
-  it("ENV-6: a message of the limit passes, one byte more closes with 1009, however it is fragmented", async () => {
+  it("[case 33] ENV-6: a message of the limit passes, one byte more closes with 1009, however it is fragmented", async () => {
     await begin();
     const limit = 64 * 1024;
     const exactly = (bytes: number) => {
@@ -303,7 +303,7 @@ describe("the envelope", () => {
     ]);
   });
 
-  it("ENV-6: invalid UTF-8 in a text frame closes with 1007; in an HTTP body it is invalid_message", async () => {
+  it("[case 24] ENV-6: invalid UTF-8 in a text frame closes with 1007; in an HTTP body it is invalid_message", async () => {
     await begin();
     for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]]) {
       const ada = await joined("any:room");

@@ -108,7 +108,7 @@ describe("errors", () => {
     });
   });
 
-  it("ERR-3: a fault inside is `internal`, and nothing of it is told", async () => {
+  it("[article 4] ERR-3: a fault inside is `internal`, and nothing of it is told", async () => {
     const faulty = defineNamespace({
       name: "faulty",
       messages: {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CLOSE_CODES } from "../../src/protocol/index.ts";
 import { createFakeClock, type FakeClock } from "../../src/testing/fake-clock.ts";
 import { OPCODE, RawSocket, textFrame } from "../attack/raw-socket.ts";
-import { RawClient, startServer, until } from "../harness.ts";
+import { devToken, RawClient, startServer, until } from "../harness.ts";
 
 describe("heartbeat", () => {
   let clock: FakeClock;
@@ -88,6 +88,40 @@ describe("heartbeat", () => {
     }
     expect(watcher.received.filter(({ type }) => type === "user_left")).toHaveLength(1);
     expect(server.connections).toBe(1);
+  });
+
+  it("[case 58] HB-3: time in which the server stood still counts against nobody, and silence afterwards does", async () => {
+    const slow = await mute();
+    await clock.advance(31_000);
+    await until(() => pings(slow) === 1);
+    clock.stall(60_000);
+    await clock.advance(1_000);
+    expect(slow.closeCode).toBeNull();
+    slow.write(RawSocket.frame(OPCODE.pong, Buffer.alloc(0)));
+    const ada = await RawClient.open(server, "ada");
+    await ada.ask("ping", {});
+    await clock.advance(12_000);
+    expect(slow.closeCode).toBeNull();
+    await clock.advance(20_000);
+    await until(() => pings(slow) === 2);
+    clock.stall(60_000);
+    await clock.advance(12_000);
+    await until(() => slow.closeCode === CLOSE_CODES.heartbeat_timeout.code);
+  });
+
+  it("[case 58] HB-3: one whose token waited to be read while the server stood still is let in", async () => {
+    const strict = await startServer({ clock, guests: false });
+    try {
+      const late = await RawClient.open(strict);
+      await until(() => strict.connections === 1);
+      clock.stall(20_000);
+      await clock.advance(250);
+      expect(strict.connections).toBe(1);
+      late.send("authenticate", { token: await devToken(strict.url, "ada") });
+      await late.next("welcome");
+    } finally {
+      await strict.close();
+    }
   });
 
   it("HB-2: ping is answered by pong with its payload, and needs no room", async () => {

@@ -103,7 +103,7 @@ describe("limits", () => {
     expect(next.closeCode).toBeNull();
   });
 
-  it("LIM-1 connectionsPerIp: 429 before the 101, and every way out gives the place back", async () => {
+  it("[case 39] [article 3] LIM-1 connectionsPerIp: 429 before the 101, and every way out gives the place back", async () => {
     await begin({ connectionsPerIp: 2 });
     for (let round = 0; round < 5; round++) {
       const [one, two] = [await RawClient.open(server), await RawClient.open(server)];
@@ -121,7 +121,7 @@ describe("limits", () => {
     expect(await hits("connectionsPerIp")).toBeGreaterThanOrEqual(5);
   });
 
-  it("LIM-1 connectionsPerUser: too_many_connections and 4429; the user's other connections are untouched", async () => {
+  it("[case 48] LIM-1 connectionsPerUser: too_many_connections and 4429; the user's other connections are untouched", async () => {
     await begin({ connectionsPerUser: 2 });
     const [one, two] = [await enter(), await enter()];
     const third = await RawClient.open(server);
@@ -243,7 +243,7 @@ describe("limits", () => {
     expect(ada.received.filter(({ type }) => type === "pong")).toHaveLength(400);
   });
 
-  it("LIM-1 authenticateMs: 1013 after it", async () => {
+  it("[case 37] LIM-1 authenticateMs: 1013 after it", async () => {
     await begin({ authenticateMs: 1_000 }, { guests: false });
     const client = await RawClient.open(server);
     await until(() => server.connections === 1);
@@ -253,7 +253,7 @@ describe("limits", () => {
     expect((await client.closed).code).toBe(1013);
   });
 
-  it("LIM-1 handshakeMs: one who does not finish its headers is answered 408 and let go", async () => {
+  it("[case 36] LIM-1 handshakeMs: one who does not finish its headers is answered 408 and let go", async () => {
     await begin({ handshakeMs: 200 });
     const { port, hostname } = new URL(server.url);
     const answer = await new Promise<string>((resolve) => {

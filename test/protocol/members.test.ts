@@ -103,7 +103,7 @@ describe("members", () => {
     expect(told(ada)).toEqual(["ben joined", "ben left"]);
   });
 
-  it("MEM-3: above 100 single arrivals are not told, and the count at most once a second", {
+  it("[case 46] MEM-3: above 100 single arrivals are not told, and the count at most once a second", {
     timeout: 60_000,
   }, async () => {
     const ada = await enter("ada");

@@ -91,7 +91,7 @@ describe("two nodes", () => {
     }, 1_000);
   });
 
-  it("closes a user's connections on both", async () => {
+  it("[case 5] closes a user's connections on both", async () => {
     const clients = [await enter(here, "ann"), await enter(there, "ann")];
     await here.disconnect("ann");
     for (const client of clients) expect((await client.closed).code).toBe(4403);
@@ -156,7 +156,7 @@ describe("two nodes", () => {
     expect(told).toEqual([]);
   });
 
-  it("LIM-2 connectionsPerUser, connectionsPerIp: count at both, and a place that is given back is one at both", async () => {
+  it("[case 39] [case 48] LIM-2 connectionsPerUser, connectionsPerIp: count at both, and a place that is given back is one at both", async () => {
     await Promise.all([here.close(), there.close()]);
     const hub = createMemoryHub();
     const log = createMemoryLog();
@@ -186,7 +186,7 @@ describe("two nodes", () => {
     expect(again.closeCode).toBeNull();
   });
 
-  it("LIM-2 userMessagesPerSecond: what a user sends at one is paid for at the other", async () => {
+  it("[case 41] LIM-2 userMessagesPerSecond: what a user sends at one is paid for at the other", async () => {
     await Promise.all([here.close(), there.close()]);
     const hub = createMemoryHub();
     const log = createMemoryLog();

@@ -198,7 +198,7 @@ describe("resuming", () => {
     await slow.next(({ seq }) => seq === 404);
   });
 
-  it("RES-5: one that does not read costs a bounded amount and catches up; nobody else notices", {
+  it("[case 43] RES-5: one that does not read costs a bounded amount and catches up; nobody else notices", {
     timeout: 60_000,
   }, async () => {
     await begin({ limits: { tailEvents: 8 } });

@@ -211,7 +211,7 @@ describe.each(DRIVERS)("over %s", (name) => {
     await slow.next(({ seq }) => seq === 404);
   });
 
-  it("RES-5: one that does not read costs a bounded amount and then gets all; nobody else notices", {
+  it("[case 44] RES-5: one that does not read costs a bounded amount and then gets all; nobody else notices", {
     timeout: 60_000,
   }, async () => {
     await begin({ limits: { tailEvents: 8 } });

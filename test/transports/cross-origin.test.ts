@@ -29,7 +29,7 @@ describe("pages of other origins", () => {
   };
 
   it.each(ROUTES)(
-    "CON-3, HTTP-2: %s %s: 403 for a foreign origin, readable for one on the list",
+    "[case 1] [case 17] CON-3, HTTP-2: %s %s: 403 for a foreign origin, readable for one on the list",
     async (method, path, body) => {
       for (const origin of [STRANGER, "null"]) {
         const refused = await head(method, path, body, { Origin: origin });
@@ -44,7 +44,7 @@ describe("pages of other origins", () => {
     },
   );
 
-  it.each(ROUTES)("HTTP-2: %s %s: a preflight is 204 and may be kept", async (method, path) => {
+  it.each(ROUTES)("[case 17] HTTP-2: %s %s: a preflight is 204 and may be kept", async (method, path) => {
     const ask = (origin: string) =>
       stage.ask(path, {
         method: "OPTIONS",

@@ -19,31 +19,34 @@ describe("what the server ends", () => {
   };
   afterEach(() => stage?.end());
 
-  it.each(DRIVERS)("HTTP-15: one who is kicked leaves the room over %s, and nothing comes after", async (name) => {
-    await begin();
-    const ada = await stage.open(name, "ada");
-    const ben = await stage.open(name, "ben");
-    for (const driver of [ada, ben]) {
-      await driver.join("room");
-      await driver.join("other");
-    }
-    await stage.fill(1);
-    await until(() => ada.seqs(ROOM).length === 1);
-    await stage.server.room("room").kick("ada");
-    expect((await ada.next("left_room")).payload).toMatchObject({ roomId: ROOM, reason: "kicked" });
-    await stage.fill(3);
-    await stage.fill(1, 0, "other");
-    await until(() => ben.seqs(ROOM).length === 4 && ada.seqs("chat:other").length === 1);
-    expect(ada.seqs(ROOM)).toEqual([1]);
-    expect((await stage.server.room("room").members()).users.map(({ userId }) => userId)).toEqual(["ben"]);
-  });
+  it.each(DRIVERS)(
+    "[case 10] HTTP-15: one who is kicked leaves the room over %s, and nothing comes after",
+    async (name) => {
+      await begin();
+      const ada = await stage.open(name, "ada");
+      const ben = await stage.open(name, "ben");
+      for (const driver of [ada, ben]) {
+        await driver.join("room");
+        await driver.join("other");
+      }
+      await stage.fill(1);
+      await until(() => ada.seqs(ROOM).length === 1);
+      await stage.server.room("room").kick("ada");
+      expect((await ada.next("left_room")).payload).toMatchObject({ roomId: ROOM, reason: "kicked" });
+      await stage.fill(3);
+      await stage.fill(1, 0, "other");
+      await until(() => ben.seqs(ROOM).length === 4 && ada.seqs("chat:other").length === 1);
+      expect(ada.seqs(ROOM)).toEqual([1]);
+      expect((await stage.server.room("room").members()).users.map(({ userId }) => userId)).toEqual(["ben"]);
+    },
+  );
 
   describe("asked for by GET", () => {
     const get = (path: string, user = "ada", claims?: Claims) =>
       stage.token(user, claims).then((token) => stage.ask(path, { token }));
     const readers = (count: number) => until(async () => (await stage.metric("readers")) === count);
 
-    it("HTTP-15: a hanging poll whose token expires is answered with the error, a stream with closed", async () => {
+    it("[case 4] HTTP-15: a hanging poll whose token expires is answered with the error, a stream with closed", async () => {
       const clock = createFakeClock();
       await begin({ clock });
       const ada = { expiresInMs: 30_000 };

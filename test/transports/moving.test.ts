@@ -46,7 +46,7 @@ describe("moving from one transport to another", () => {
     }
   });
 
-  it("RES-1, HTTP-13: whoever moves when, while others publish, gets 1, 2, 3 …, each once", async () => {
+  it("[case 16] RES-1, HTTP-13: whoever moves when, while others publish, gets 1, 2, 3 …, each once", async () => {
     const step = fc.record({ driver: fc.constantFrom(...DRIVERS), published: fc.integer({ min: 0, max: 20 }) });
     let run = 0;
     await fc.assert(

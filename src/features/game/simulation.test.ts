@@ -65,7 +65,7 @@ describe("a world", () => {
     }
   });
 
-  it("GAME-6 moves nobody further than its rules, whatever is said, and nobody but who said it", () => {
+  it("[case 32] GAME-6 moves nobody further than its rules, whatever is said, and nobody but who said it", () => {
     const hostile = fc.oneof(
       fc.anything(),
       fc.dictionary(fc.constantFrom("dx", "dy", "jump", "x", "y", "id", "__proto__"), fc.anything()),

@@ -61,7 +61,7 @@ describe("send_message", () => {
     expect(at.room.head).toBe(2);
   });
 
-  it("CHAT-1 needs the room to be joined", async () => {
+  it("[case 9] [article 2] CHAT-1 needs the room to be joined", async () => {
     const stranger = at.server.connect("stranger");
     await expect(say(stranger, "a")).rejects.toMatchObject({ code: "not_joined" });
   });

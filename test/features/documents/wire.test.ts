@@ -98,7 +98,7 @@ it("DOC-2 a reader starts from the text, and what follows leads on from it", asy
   expect((await resumed.next("remote_change")).seq).toBe(2);
 });
 
-it("DOC-3 a change made at an older version is mapped over what came since", async () => {
+it("[article 6] DOC-3 a change made at an older version is mapped over what came since", async () => {
   const server = await start();
   const client = await RawClient.open(server, "hanako");
   await client.join("document:readme");
@@ -116,7 +116,7 @@ it("DOC-3 a change made at an older version is mapped over what came since", asy
   expect((await get(server, "/api/documents/readme")).body).toMatchObject({ version: 4, text: ">abc!" });
 });
 
-it("DOC-6 what cannot be a change is refused, and nobody else notices", async () => {
+it("[case 31] [article 6] DOC-6 what cannot be a change is refused, and nobody else notices", async () => {
   const server = await start({ limits: { documentLength: 70_000, messageBytes: 256 * 1024 } });
   const [hostile, other] = [await RawClient.open(server, "hostile"), await RawClient.open(server, "hanako")];
   await hostile.join("document:readme");

@@ -184,7 +184,7 @@ describe("a game", () => {
     expect(text).toMatch(/event: game_state\ndata: \{"type":"game_state","payload":\{"players":\[\]/);
   });
 
-  it("GAME-6 GAME-7 takes no nonsense, and goes on", async () => {
+  it("[case 32] [article 6] GAME-6 GAME-7 takes no nonsense, and goes on", async () => {
     const [victim, villain] = [await play("victim"), await RawClient.open(server, "villain")];
     closing.push(() => villain.close());
     await villain.join("game:meadow");
