@@ -16,7 +16,7 @@ const CYCLES = IS_FULL ? 100_000 : 2_400;
 /** How many are on their way at once. */
 const AT_ONCE = 40;
 /** By how much the process may hold more afterwards. Few cycles say less about what is code and what is a leak. */
-const MORE = IS_FULL ? 1.02 : 1.06;
+const MORE = IS_FULL ? 1.02 : 1.1;
 
 const get = (path: string, ...lines: string[]) =>
   [`GET ${path} HTTP/1.1`, "Host: 127.0.0.1", ...lines, "", ""].join(CRLF);
