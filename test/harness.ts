@@ -9,7 +9,7 @@ import { createServer, type YamabikoServer } from "../src/server/server.ts";
 /** A server on a free port of loopback, in development mode, with a log in memory, unless told otherwise. */
 export async function startServer(
   options: ServerOptions = {},
-): Promise<YamabikoServer & { url: string; wsUrl: string }> {
+): Promise<YamabikoServer & { url: string; wsUrl: string; adminUrl: string | null }> {
   const server = createServer({
     log: "memory:",
     dev: true,
@@ -18,8 +18,8 @@ export async function startServer(
     logger: createLogger({ level: process.env.TEST_LOG === "1" ? "debug" : "silent" }),
     ...options,
   });
-  const { url } = await server.listen();
-  return Object.assign(server, { url, wsUrl: `${url.replace("http", "ws")}/ws` });
+  const { url, adminUrl } = await server.listen();
+  return Object.assign(server, { url, adminUrl, wsUrl: `${url.replace("http", "ws")}/ws` });
 }
 
 /** A development token. */

@@ -109,6 +109,7 @@ export const GAUGES = {
   disconnect_alerts: "kinds of ends of connections of which there are too many now",
   alerts_waiting: "alerts waiting to be posted",
   peers: "other nodes that are there",
+  traces: "traces that operators look at",
   state_owned_elsewhere: "keys of rooms' state that other nodes own",
 } as const satisfies Record<string, string>;
 

@@ -74,6 +74,11 @@ export class Rooms {
     return this.#rooms.size;
   }
 
+  /** The rooms that are in memory. */
+  all(): Iterable<Room> {
+    return this.#rooms.values();
+  }
+
   /** The room, when it is in memory. */
   get(roomId: string): Room | undefined {
     return this.#rooms.get(roomId);

@@ -8,6 +8,7 @@ import { loadDevSecret } from "../auth/dev.ts";
 import { createGuestTokens } from "../auth/guests.ts";
 import type { Identity, VerifyToken } from "../auth/identity.ts";
 import { createTokenVerifier } from "../auth/jwt.ts";
+import { OPERATOR_NAMESPACE } from "../auth/operator.ts";
 import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
 import {
@@ -48,7 +49,10 @@ import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { YjsTransport } from "../transport/yjs/yjs.ts";
 import { createAdminListener } from "./admin/listener.ts";
+import { Operations } from "./admin/operations.ts";
 import { createConsolePages } from "./admin/pages.ts";
+import { operationsRoutes } from "./admin/routes/operations.ts";
+import { operatorNamespace } from "./admin/trace.ts";
 import { ClientAddress } from "./client-address.ts";
 import { createBackEndCheck } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
@@ -164,6 +168,13 @@ export interface NodeShared {
  * @throws {TypeError} as `createServer`.
  */
 export function createNode(options: ServerOptions, shared: NodeShared): YamabikoServer {
+  // What is traced, nodes tell each other; only the one that an operator came to has its rooms.
+  const traces = operatorNamespace((roomId, target) => {
+    opened.then(
+      ({ operations }) => operations.trace(roomId, target),
+      () => {},
+    );
+  });
   const { dev = false, clock = systemClock, heartbeatMs = 20_000, readyGraceMs = 0 } = options;
   const letGuestsIn = options.guests ?? dev;
   const limits = resolveLimits(options.limits, dev);
@@ -185,7 +196,11 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
 
   // The pages of development show it.
   const ticker = dev && options.staticDir !== undefined ? createTicker({ room: () => room(TICKER_ROOM), clock }) : null;
-  const namespaces = collectNamespaces(options, limits, ticker === null ? [] : [ticker.namespace, arenaGames()]);
+  const own = [
+    ...(ticker === null ? [] : [ticker.namespace, arenaGames()]),
+    ...(options.admin === undefined ? [] : [traces]),
+  ];
+  const namespaces = collectNamespaces(options, limits, own);
   for (const { gauges = {} } of namespaces.values()) {
     for (const [name, read] of Object.entries(gauges)) observer.gauge(name as GaugeName, read);
   }
@@ -226,6 +241,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   let stores: { readonly log: Log; readonly bus: Bus } | null = null;
   let isReady = false;
   let isLeaving = false;
+  let isDraining = false;
   let isClosed = false;
 
   const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
@@ -287,7 +303,22 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
       compression: options.compression ?? false,
     };
-    return { rooms, sessions, connectionList, webSocket, yjs, byHttp };
+    const operations = new Operations({
+      nodeId,
+      version: VERSION,
+      rooms,
+      sessions,
+      namespaces,
+      operatorNamespace: traces,
+      registry,
+      clock,
+      observer,
+      isDraining: () => isDraining,
+      drain: (draining) => {
+        isDraining = draining;
+      },
+    });
+    return { rooms, sessions, connectionList, operations, webSocket, yjs, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
@@ -349,7 +380,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     room,
   };
   const health = healthRoutes({
-    isReady: () => isReady && !isLeaving,
+    isReady: () => isReady && !isLeaving && !isDraining,
     links: () => ({ log: links.log.state, bus: links.bus.state }),
   });
   const metricsText = async () => ({ type: registry.contentType, text: await metrics() });
@@ -364,7 +395,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       metrics: dev ? metricsText : null,
     }),
     ...documentRoutes({
-      namespaces: Array.from(namespaces.values()),
+      namespaces: Array.from(namespaces.values()).filter((namespace) => namespace !== traces),
       version: VERSION,
       limits,
       guests: letGuestsIn,
@@ -399,7 +430,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
           clock,
           observer,
           openRoutes: health,
-          operatorRoutes: [],
+          operatorRoutes: operationsRoutes({ operations: async () => (await serving()).operations, limits }),
           metrics: metricsText,
           pages: createConsolePages(),
           webSocket: async () => (await serving()).webSocket,
@@ -423,7 +454,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     dev,
     isAttached: ownHttp === null,
     observer,
-    isClosed: () => isClosed,
+    isClosed: () => isClosed || isDraining,
   });
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
     upgrade(request, socket as Socket, head);
@@ -453,6 +484,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     dashboards?.close();
     ticker?.close();
     alerts.close();
+    parts?.operations.close();
     parts?.rooms.close();
     await stores?.bus.close();
     await stores?.log.close();
@@ -526,8 +558,10 @@ function collectNamespaces(
     game(),
     ...more,
   ];
-  if (options.namespaces?.some(({ name }) => name === PUSH_NAMESPACE)) {
-    throw new TypeError(`The namespace "${PUSH_NAMESPACE}" is the server's own. Call yours something else.`);
+  const taken = options.admin === undefined ? [PUSH_NAMESPACE] : [PUSH_NAMESPACE, OPERATOR_NAMESPACE];
+  for (const { name } of options.namespaces ?? []) {
+    if (!taken.includes(name)) continue;
+    throw new TypeError(`The namespace "${name}" is the server's own. Call yours something else.`);
   }
   const namespaces = new Map<string, Namespace>();
   for (const namespace of [...builtIn, ...(options.namespaces ?? [])]) {

@@ -53,6 +53,14 @@ export interface SessionOptions {
   readonly address?: string | undefined;
 }
 
+/** Somebody who looks at what one client sends and is sent, rooms' messages aside. */
+export interface SessionTap {
+  /** A message came in. */
+  received(envelope: Envelope, bytes: number): void;
+  /** A message made for this client alone left. */
+  sent(envelope: Envelope): void;
+}
+
 /** Who counts the sessions of a node. */
 export interface SessionKeeper {
   /** A session knows its user now. Returns why it may not stay, or null. */
@@ -114,6 +122,10 @@ export class Session {
   #onIdle: (() => void)[] | null = null;
   /** When a sign of life was asked for; null when none is awaited. Kept by the heartbeat. */
   askedAt: number | null = null;
+  /** Who looks at it; null while nobody does. */
+  tap: SessionTap | null = null;
+  /** How often a message came faster than a rate allows. */
+  rateRefusals = 0;
 
   constructor(
     id: string,
@@ -171,6 +183,7 @@ export class Session {
       this.refuse(messageId, wait > 0 ? tooMany(wait) : error);
       return;
     }
+    this.tap?.received(envelope, bytes);
     this.#inFlight++;
     this.#inFlightBytes += bytes;
     this.#press();
@@ -240,6 +253,7 @@ export class Session {
     const wait = bucket.take(count);
     if (wait === 0) return 0;
     observer.limited(limit);
+    this.rateRefusals++;
     if (bucket.isOverdrawn) this.close("too_many", "too many messages");
     return wait;
   }
@@ -309,12 +323,17 @@ export class Session {
 
   // ---- out
 
+  #post(envelope: Envelope): void {
+    this.tap?.sent(envelope);
+    this.connection.send(envelope);
+  }
+
   /** Sends a message to this client. */
   send(type: string, payload: unknown, roomId?: string): void {
     if (this.#ended) return;
     const timestamp = isoTime(this.#router.services.clock.now());
     const envelope = roomId === undefined ? { type, payload, timestamp } : { type, payload, timestamp, roomId };
-    this.connection.send(envelope);
+    this.#post(envelope);
   }
 
   /** Answers a message: with an ack when it carried a messageId, else not at all. */
@@ -323,7 +342,7 @@ export class Session {
     if (this.#ended || messageId === undefined || messageId === null) return;
     const timestamp = isoTime(this.#router.services.clock.now());
     const envelope = { type: "ack", payload: { success: true, ...payload }, timestamp, messageId };
-    this.connection.send(envelope);
+    this.#post(envelope);
   }
 
   /** Answers a message with an error: an ack when it carried a messageId, else `error` (ACK-1). */
@@ -340,7 +359,7 @@ export class Session {
       messageId === undefined || messageId === null
         ? { type: "error", payload: wire, timestamp }
         : { type: "ack", payload: { success: false, error: wire }, timestamp, messageId };
-    this.connection.send(envelope);
+    this.#post(envelope);
   }
 
   /** The transport takes bytes again. */

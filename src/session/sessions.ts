@@ -28,6 +28,8 @@ export class Sessions implements SessionKeeper {
   readonly #perUser = new Map<string, number>();
   /** What the users have at other nodes. */
   readonly #perUserElsewhere: SharedCounts;
+  /** Told of every session whose user is known from now on; null while nobody wants to know. */
+  onAdmitted: ((session: Session, user: User) => void) | null = null;
   #nextId = 0;
   readonly #prefix: string;
   readonly #sweeps: Beat;
@@ -96,6 +98,7 @@ export class Sessions implements SessionKeeper {
     this.#perUser.set(user.id, here + 1);
     this.#perUserElsewhere.changed(user.id, here + 1);
     this.#unknown.delete(session);
+    this.onAdmitted?.(session, user);
     return null;
   }
 
@@ -222,6 +225,24 @@ export class Sessions implements SessionKeeper {
     await Promise.all(
       Array.from(this.#all, (session, index) => session.settle(Math.round(firstMs + (withinMs * index) / count))),
     );
+  }
+
+  /**
+   * Sends everybody elsewhere who is here now, evenly over `withinMs`: each is told to come back at once, and closed. Whoever comes
+   * meanwhile is left alone.
+   */
+  sendAway(withinMs: number, mayStay: (user: User) => boolean): void {
+    const { clock } = this.#router.services;
+    const away = Array.from(this.#all).filter(({ user }) => user === null || !mayStay(user));
+    for (const [index, session] of away.entries()) {
+      clock.setTimer(
+        () => {
+          session.send("server_closing", { reconnectInMs: 0 });
+          session.close("restart", "the node is being emptied");
+        },
+        (withinMs * index) / away.length,
+      );
+    }
   }
 
   /** Closes all. */

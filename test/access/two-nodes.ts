@@ -7,7 +7,7 @@ import { RawClient, startServer } from "../harness.ts";
 
 const SECRET = "a secret that both nodes have, and nobody else";
 
-export type Node = YamabikoServer & { url: string; wsUrl: string };
+export type Node = YamabikoServer & { url: string; wsUrl: string; adminUrl: string | null };
 
 /** Two nodes over one log, as two machines would be, in production mode. */
 export class TwoNodes {

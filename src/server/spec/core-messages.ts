@@ -184,6 +184,13 @@ export function coreMessages({ joinEvents }: { readonly joinEvents: number }): r
       payload: object({ reconnectInMs: { type: "number", minimum: 0 } }),
     },
     {
+      type: "announcement",
+      from: "server",
+      inRoom: false,
+      summary: "Something an operator says (CLS-4).",
+      payload: object({ text, level: { enum: ["info", "warning"] } }),
+    },
+    {
       type: "closed",
       from: "server",
       inRoom: false,
