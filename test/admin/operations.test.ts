@@ -126,7 +126,7 @@ describe("the admin listener over two nodes", () => {
     await post("/api/announce", { text: "to the attic", level: "warning", to: { room: "attic" } });
     await post("/api/announce", { text: "to all" });
     expect((await ada.next("announcement")).payload).toEqual({ text: "to all", level: "info" });
-    const heard = [];
+    const heard: unknown[] = [];
     for (let index = 0; index < 3; index++) heard.push((await ben.next("announcement")).payload);
     expect(heard).toEqual([
       { text: "to ben", level: "info" },
@@ -141,6 +141,11 @@ describe("the admin listener over two nodes", () => {
     const clients = [await nodes.open(nodes.here, "eve"), await nodes.open(nodes.there, "eve")];
     expect((await post("/api/disconnect", { user: "eve" })).status).toBe(200);
     for (const client of clients) expect((await client.closed).code).toBe(4403);
+    type Counted = { nodes: { counts: Record<"disconnections" | "refusals", Record<string, number>> }[] };
+    await until(async () => {
+      const counted = (await get<Counted>("/api/nodes")).nodes.map(({ counts }) => counts);
+      return counted.every(({ disconnections }) => Object.keys(disconnections).length > 0);
+    });
   });
 
   it("traces a user wherever it is: what it sends, how it is answered and how soon; payloads only when asked", async () => {

@@ -2,7 +2,7 @@ import type { Registry } from "prom-client";
 
 /** What an operator sees of the counters, by the metric and its label. */
 const COUNTED = {
-  disconnections: ["yamabiko_disconnections_total", "reason"],
+  disconnections: ["yamabiko_disconnects_total", "class"],
   limits: ["yamabiko_rate_limited_total", "limit"],
   refusals: ["yamabiko_refused_total", "code"],
   failures: ["yamabiko_failures_total", "where"],
