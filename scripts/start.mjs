@@ -44,6 +44,12 @@ try {
       run(bin("vite"), ["build", "--logLevel", "warn", "--config", "playground/vite.config.ts", "playground"]),
     );
   }
+  const consolePage = ["playground/console", "playground/src/shell", "playground/src/dashboard"];
+  if (newest([...consolePage, ...shared]) > builtAt("dist/admin/index.html")) {
+    await runStep("Building the admin console", () =>
+      run(bin("vite"), ["build", "--logLevel", "warn", "--config", "playground/console/vite.config.ts"]),
+    );
+  }
 } catch {
   process.exit(1);
 }

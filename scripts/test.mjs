@@ -103,6 +103,7 @@ async function build() {
   await run(bin("tsc"), ["-p", "tsconfig.build.json"]);
   if (existsSync(`${ROOT}playground/vite.config.ts`)) {
     await run(bin("vite"), ["build", "--logLevel", "warn", "--config", "playground/vite.config.ts", "playground"]);
+    await run(bin("vite"), ["build", "--logLevel", "warn", "--config", "playground/console/vite.config.ts"]);
   }
 }
 
