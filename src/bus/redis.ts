@@ -7,7 +7,7 @@ import { noticeFromText, noticeToText } from "./notice-text.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export interface RedisBusOptions {
-  /** Which Redis, as for the log: `redis://…`, `rediss://…`, several hosts or `redis+cluster:` for a cluster. */
+  /** Which Redis, as for the log: `redis://…`, `rediss://…`, several hosts or `redis+cluster:` for a cluster, `redis+sentinel:`. */
   readonly url: string;
   /** Told of the connection. Default: nobody. */
   readonly events?: LinkEvents | undefined;

@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import { withoutCredentials } from "./link.ts";
 import { parseRedisAddress } from "./redis-address.ts";
 
-const one = { isCluster: false, tls: false, username: undefined, password: undefined, db: 0, prefix: "yamabiko" };
+const one = {
+  isCluster: false,
+  watched: null,
+  tls: false,
+  username: undefined,
+  password: undefined,
+  db: 0,
+  prefix: "yamabiko",
+};
 
 describe("parseRedisAddress", () => {
   it.each([
@@ -13,6 +21,21 @@ describe("parseRedisAddress", () => {
     ["redis://:p%40ss%2Fw@c", { ...one, nodes: [{ host: "c", port: 6379 }], password: "p@ss/w" }],
     ["rediss://u:p@c/0", { ...one, nodes: [{ host: "c", port: 6379 }], tls: true, username: "u", password: "p" }],
     ["redis+cluster://c", { ...one, nodes: [{ host: "c", port: 6379 }], isCluster: true }],
+    [
+      "redis+sentinel://u:p@a,b:7001/main/3?prefix=x",
+      {
+        ...one,
+        nodes: [
+          { host: "a", port: 26_379 },
+          { host: "b", port: 7001 },
+        ],
+        watched: "main",
+        username: "u",
+        password: "p",
+        db: 3,
+        prefix: "x",
+      },
+    ],
     [
       "rediss://a,b:7001",
       {
@@ -36,6 +59,10 @@ describe("parseRedisAddress", () => {
     "redis://u:canary@a:x",
     "redis://a/x",
     "redis://a,b/1",
+    "redis://a/1/2",
+    "redis+sentinel://a",
+    "redis+sentinel://a/",
+    "redis+sentinel://a/main/x",
     "redis://%@a",
   ])("refuses %s, with a remedy and without the password", (address) => {
     let refusal: unknown;

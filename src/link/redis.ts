@@ -196,12 +196,25 @@ export function createClient(
   }
   return new Redis({
     ...common,
-    ...address.nodes[0]!,
+    ...whereOf(address),
     db: address.db,
     enableOfflineQueue: false,
     lazyConnect: true,
     retryStrategy: reconnectDelayMs,
   });
+}
+
+/** A Redis is there, or where its Sentinels say at every connection; when they say another one, at once. */
+function whereOf({ nodes, watched, tls }: RedisAddress): import("ioredis").RedisOptions {
+  if (watched === null) return nodes[0]!;
+  return {
+    sentinels: Array.from(nodes),
+    name: watched,
+    failoverDetector: true,
+    sentinelRetryStrategy: reconnectDelayMs,
+    enableTLSForSentinelMode: tls,
+    ...(tls ? { sentinelTLS: {} } : {}),
+  };
 }
 
 /** Connects, trying again until the time is up, or at once no longer when no waiting mends it. */
@@ -249,7 +262,7 @@ function unreachable(address: RedisAddress, cause: unknown): YamabikoError {
   return new YamabikoError("unavailable", `The Redis at ${where} cannot be used: ${reason}.`, {
     remedy: isHopeless(cause)
       ? "Check the user, the password and the number of the database in its address."
-      : "Start it, or correct its address. A Redis Cluster is named with redis+cluster:// or with several hosts.",
+      : "Start it, or correct its address. A Redis Cluster is named with redis+cluster:// or with several hosts, Sentinels with redis+sentinel://.",
     cause,
   });
 }

@@ -10,7 +10,7 @@ import { warnOfLoss } from "./redis/persistence.ts";
 export interface RedisLogOptions {
   /**
    * Which Redis: `redis://[user:password@]host[:port][/db][?prefix=NAME]`, `rediss:` for TLS; several hosts separated by
-   * commas, or `redis+cluster:`, for a Redis Cluster. Servers that share an address and a prefix share the log.
+   * commas, or `redis+cluster:`, for a Redis Cluster; `redis+sentinel://host,host/NAME` for one that Sentinels watch over. Servers that share an address and a prefix share the log.
    */
   readonly url: string;
   /** Told of the connection. Default: nobody. */

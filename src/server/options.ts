@@ -20,7 +20,7 @@ export interface ServerOptions {
   /** Default: 127.0.0.1 with `dev`, else all addresses. */
   readonly host?: string | undefined;
   /**
-   * `sqlite:PATH`, `redis://…` (`rediss:`, several hosts for a cluster), `postgres://…`, `memory:`, or a log of your own.
+   * `sqlite:PATH`, `redis://…` (`rediss:`, several hosts for a cluster, `redis+sentinel:`), `postgres://…`, `memory:`, or a log of your own.
    * Default: `sqlite:./data/yamabiko.db`.
    */
   readonly log?: string | Log | undefined;

@@ -30,7 +30,7 @@ export const SETTINGS = {
     schema: z.string().regex(LOG_ADDRESS),
     form: "`sqlite:PATH`, `redis://…`, `postgres://…` or `memory:`",
     default: () => "sqlite:./data/yamabiko.db",
-    what: "Where events are kept. Several nodes can share `redis://…` (`rediss:` for TLS, several hosts for a cluster) and `postgres://…`. `memory:` forgets everything when the server stops.",
+    what: "Where events are kept. Several nodes can share `redis://…` (`rediss:` for TLS, several hosts for a cluster, `redis+sentinel://…/NAME`) and `postgres://…`. `memory:` forgets everything when the server stops.",
   }),
   sqliteSynchronous: setting({
     schema: z.enum(["full", "normal"]),

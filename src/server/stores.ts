@@ -16,12 +16,12 @@ import type { ServerOptions } from "./options.ts";
 export const DEFAULT_LOG = "sqlite:./data/yamabiko.db";
 
 const SQLITE = /^sqlite:(.+)$/s;
-const REDIS = /^rediss?(\+cluster)?:\/\//;
+const REDIS = /^rediss?(\+cluster|\+sentinel)?:\/\//;
 const POSTGRES = /^postgres(ql)?:\/\//;
 
 /** What may be given as a log, and as a bus. */
-export const LOG_ADDRESS = /^(memory:$|sqlite:.|rediss?(\+cluster)?:\/\/|postgres(ql)?:\/\/)/;
-export const BUS_ADDRESS = /^(memory:$|rediss?(\+cluster)?:\/\/|postgres(ql)?:\/\/)/;
+export const LOG_ADDRESS = /^(memory:$|sqlite:.|rediss?(\+cluster|\+sentinel)?:\/\/|postgres(ql)?:\/\/)/;
+export const BUS_ADDRESS = /^(memory:$|rediss?(\+cluster|\+sentinel)?:\/\/|postgres(ql)?:\/\/)/;
 
 /** The SQLite file of an address; null when it is another log. */
 export function sqlitePathOf(log: string): string | null {
