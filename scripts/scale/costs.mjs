@@ -28,7 +28,7 @@ export const COSTS = {
     60,
     "µs of a node",
     "a message of another node, taken from the bus",
-    "F11, what a second and a third node add; alone: about 250",
+    "F11: 30 to 80 for a second and a third node; alone: about 250",
   ),
   handshakeUs: measured(510, "µs of a node", "a connection: handshake, HS256 token, one room joined", "F4"),
   heartbeatUs: measured(7, "µs of a node", "a ping and its pong", "`heartbeat`"),
