@@ -13,6 +13,21 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
+/** A user joins, as a session's membership does. */
+async function come(id: string): Promise<void> {
+  const room = await node.open();
+  room.members.join({ id, name: id });
+  room.markArrival();
+  await world.settle();
+}
+
+/** The users whom a reader was told of. */
+function joined(sink: FakeSink): string[] {
+  return sink.messages.flatMap(({ type, payload }) =>
+    type === "user_joined" ? [(payload as { userId: string }).userId] : [],
+  );
+}
+
 describe("a flush", () => {
   it("hands one buffer to all readers of a format", async () => {
     const joins = [LINES, LINES, OTHER, LINES, OTHER].map((format) => node.join(null, new FakeSink(format)));
@@ -73,6 +88,33 @@ describe("a flush", () => {
     await world.settle();
     for (const { sink } of [here, there])
       expect(sink.messages).toMatchObject([{ type: "wave", payload: { from: "ann" } }]);
+  });
+
+  it("MEM-1: tells of one who comes alone at once, and of all who come within a moment together", async () => {
+    const { sink } = await node.join();
+    for (const user of ["ann", "ben", "cleo", "dora"]) await come(user);
+    expect(joined(sink)).toEqual(["ann"]);
+    const before = sink.buffers.length;
+    await world.advance(50);
+    expect(joined(sink)).toEqual(["ann", "ben", "cleo", "dora"]);
+    expect(sink.buffers).toHaveLength(before + 1);
+    await world.advance(50);
+    await come("eve");
+    expect(joined(sink)).toEqual(["ann", "ben", "cleo", "dora", "eve"]);
+  });
+
+  it("MEM-1: whatever else there is to tell takes with it those who came, and who came among them misses nothing", async () => {
+    const { sink } = await node.join();
+    for (const user of ["ann", "ben"]) await come(user);
+    const late = await node.join();
+    await come("cleo");
+    await node.say("hello");
+    await world.settle();
+    expect(joined(sink)).toEqual(["ann", "ben", "cleo"]);
+    expect(joined(late.sink)).toEqual(["cleo"]);
+    await node.say("and more");
+    await world.settle();
+    for (const reader of [sink, late.sink]) expect(reader.seqs).toEqual([1, 2]);
   });
 
   it("goes on for those who are left, in whatever order the others go", async () => {

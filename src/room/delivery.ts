@@ -22,6 +22,8 @@ const FLUSH_EVENTS = 256;
 const FLUSH_BYTES = 128 * 1024;
 /** How long to wait before reading again what the log could not give, ms. */
 const RETRY_MS = 500;
+/** After readers were told of the state, members who come are gathered for this long, ms. */
+const ARRIVALS_MS = 50;
 
 /** How a room's state is told. */
 export interface StateVoice {
@@ -54,6 +56,8 @@ export class Delivery implements Source {
   #signals: Envelope[] = [];
   #flushed: number;
   #flushedRev: number;
+  /** Before this time members who come are gathered, by the monotonic clock, ms. */
+  #arrivalsDueAt = Number.NEGATIVE_INFINITY;
   /** What has gathered since the last flush, bytes of payload. */
   #gathered = 0;
   /** When the oldest event that is not flushed came, by the monotonic clock, ms; null when there is none. */
@@ -159,6 +163,12 @@ export class Delivery implements Source {
         this.#live.add(subscription, { seq: this.head, rev: state.rev });
         return;
       }
+      if (this.#flushedRev !== state.rev) {
+        // It has everything; only the others are still to be told, which may wait.
+        this.#arriving.add(subscription);
+        this.markArrival();
+        return;
+      }
       if (group !== undefined) group.isAwaited = true;
     }
     this.#arriving.add(subscription);
@@ -250,6 +260,15 @@ export class Delivery implements Source {
     this.#parts.fanout.markRoom(this);
   }
 
+  /**
+   * A member came. One who comes alone is told of at the end of this turn. When a server comes back everybody comes at once,
+   * and telling each of each other would be most of the work: those who come within a moment are told of together.
+   */
+  markArrival(): void {
+    if (this.#parts.clock.monotonic() < this.#arrivalsDueAt) this.#flushAt(this.#arrivalsDueAt);
+    else this.mark();
+  }
+
   /** Gives live readers everything they have not got: one shared buffer per format. Never throws. */
   flush(): { events: number; readers: number } {
     this.#isMarked = false;
@@ -258,7 +277,10 @@ export class Delivery implements Source {
     const readers = this.#live.count;
     const hasNews = events > 0 || this.#signals.length > 0 || this.#flushedRev !== state.rev;
     const signals = this.#signals;
-    if (readers > 0) this.#flushLive(signals);
+    if (readers > 0) {
+      if (this.#flushedRev !== state.rev) this.#arrivalsDueAt = this.#parts.clock.monotonic() + ARRIVALS_MS;
+      this.#flushLive(signals);
+    }
     if (this.#oldestAt !== null) {
       this.#parts.observer.reached(this.#parts.clock.monotonic() - this.#oldestAt);
       this.#oldestAt = null;

@@ -189,6 +189,23 @@ describe("the members of a room", () => {
     expect(members.sweep()).toBe(false);
   });
 
+  it("MEM-3: the more of them a crowd has, the less often it is told its count", async () => {
+    const seconds = async (): Promise<number> => {
+      join(`${members.count}`);
+      for (let second = 1; ; second++) {
+        await clock.advance(1_000);
+        if (members.sweep()) return second;
+      }
+    };
+    const tellings: number[] = [];
+    for (const size of [CROWD, 199, 998, 20_000]) {
+      for (const id of range(members.count, size - 1)) join(`${id}`);
+      await seconds();
+      tellings.push(await seconds());
+    }
+    expect(tellings).toEqual([1, 1, 5, 30]);
+  });
+
   it(`are listed up to ${CROWD}, and all of them counted`, () => {
     for (const id of range(1, CROWD + 5)) join(`${id}`);
     expect(members.list().count).toBe(CROWD + 5);

@@ -4,6 +4,11 @@ import { MEMBERS, type RoomState } from "./state.ts";
 /** Above this many members single arrivals are not told any more (MEM-3). */
 export const CROWD = 100;
 
+/** How often a crowd is told its count: once a second, or once in this long for each member, ms, and at most `CROWD_MS`. */
+const MEMBER_MS = 5;
+const CROWD_MS = 30_000;
+const SECOND_MS = 1_000;
+
 /** From this many members on their list is kept as text for those who join: each is told all of them. */
 const KEEP_TEXT = 16;
 
@@ -49,6 +54,8 @@ export class Members {
   readonly #leaving = new Set<LocalPresence>();
   #count = 0;
   #crowdChanged = false;
+  /** Before this time a crowd is not told its count again, by the monotonic clock, ms. */
+  #crowdDueAt = Number.NEGATIVE_INFINITY;
   /** The users of `list` as JSON text; null when it has to be made. */
   #usersText: string | null = null;
 
@@ -153,15 +160,21 @@ export class Members {
     if (!this.#here.has(userId)) this.#depart(known.presence, reason);
   }
 
-  /** Ends the graces that are over. True when a crowd's count should be told. */
+  /**
+   * Ends the graces that are over. Called about once a second. True when a crowd's count should be told: everybody is told,
+   * and with the count the list, so a larger crowd is told less often (MEM-3).
+   */
   sweep(): boolean {
     const now = this.#clock.monotonic();
     for (const local of this.#leaving) {
       if (local.graceEndsAt !== null && local.graceEndsAt <= now) this.#remove(local);
     }
-    const tell = this.#crowdChanged;
+    if (!this.#crowdChanged || now < this.#crowdDueAt) return false;
     this.#crowdChanged = false;
-    return tell;
+    const pauseMs = Math.min(this.#count * MEMBER_MS, CROWD_MS);
+    // The sweep keeps the second, and one that comes a little early is not to cost another.
+    this.#crowdDueAt = pauseMs <= SECOND_MS ? now : now + pauseMs - SECOND_MS / 2;
+    return true;
   }
 
   /** The users, at most `limit` of them, and the count of all. */

@@ -325,6 +325,11 @@ export class Room {
     this.#delivery.mark();
   }
 
+  /** Somebody may have come: readers are told at the end of this turn, or of many together a moment later. */
+  markArrival(): void {
+    this.#delivery.markArrival();
+  }
+
   // ---- reading
 
   /** What a cursor is owed: the one path for joining, resuming, draining, holes and polls. */

@@ -37,7 +37,7 @@ export class Membership {
     if (isMember) room.members.join(user);
     // Made after joining, so that the reader is not told of itself.
     subscription.rev = room.state.rev;
-    room.mark();
+    room.markArrival();
   }
 
   /** Stops reading, removes what the connection set, and ends the user's presence if it was the last connection. */
