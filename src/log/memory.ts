@@ -38,12 +38,6 @@ interface Entry {
   bytes: number;
 }
 
-/** The first result of a messageId. */
-interface Remembered {
-  readonly seq: number;
-  readonly timestamp: number;
-}
-
 interface MemoryRoom {
   readonly epoch: string;
   first: number;
@@ -53,8 +47,8 @@ interface MemoryRoom {
   /** The event `first` is at `offset`; what lies before it has been removed and is cut off from time to time. */
   entries: Entry[];
   offset: number;
-  /** By messageKey, oldest first. */
-  readonly remembered: Map<string, Remembered>;
+  /** The first event of a messageId, by messageKey, oldest first; one that was removed is here without its payload. */
+  readonly remembered: Map<string, Entry>;
   snapshots: { seq: number; data: string }[];
   lease: HeldLease;
 }
@@ -101,7 +95,7 @@ class MemoryLog implements Log {
     this.#forget(room, now, FORGOTTEN_PER_APPEND);
     const key = messageId === null ? null : messageKey(sender, messageId);
     const before = key === null ? undefined : room.remembered.get(key);
-    if (before !== undefined) return { epoch: room.epoch, duplicate: true, ...before };
+    if (before !== undefined) return repetitionOf(before, room);
 
     if (options?.expect !== undefined && options.expect !== room.head) throw headMoved();
     if (options?.fence !== undefined && options.fence !== room.lease.fence) throw fenceOver();
@@ -110,7 +104,7 @@ class MemoryLog implements Log {
     const seq = room.head + 1;
     const timestamp = Math.max(now, room.timestamp);
     const bytes = Buffer.byteLength(event.data);
-    room.entries.push({
+    const entry: Entry = {
       event: {
         roomId,
         seq,
@@ -122,11 +116,12 @@ class MemoryLog implements Log {
         amends: amend[0]?.seq ?? null,
       },
       bytes,
-    });
+    };
+    room.entries.push(entry);
     room.head = seq;
     room.timestamp = timestamp;
     room.bytes += bytes;
-    if (key !== null) room.remembered.set(key, { seq, timestamp });
+    if (key !== null) room.remembered.set(key, entry);
     return { epoch: room.epoch, seq, duplicate: false, timestamp };
   }
 
@@ -160,7 +155,7 @@ class MemoryLog implements Log {
     this.#refuseWhenClosed();
     const room = this.#rooms.get(roomId);
     const found = room?.remembered.get(messageKey(sender, messageId));
-    return room === undefined || found === undefined ? null : { epoch: room.epoch, duplicate: true, ...found };
+    return room === undefined || found === undefined ? null : repetitionOf(found, room);
   }
 
   async amendments(roomId: string, seq: number, type: string, limit: number): Promise<readonly LogEvent[]> {
@@ -281,8 +276,8 @@ class MemoryLog implements Log {
 
   #forget(room: MemoryRoom, now: number, atMost: number): void {
     let looked = 0;
-    for (const [key, { timestamp }] of room.remembered) {
-      if (looked++ >= atMost || timestamp + DEDUPLICATION_MS >= now) return;
+    for (const [key, { event }] of room.remembered) {
+      if (looked++ >= atMost || event.timestamp + DEDUPLICATION_MS >= now) return;
       room.remembered.delete(key);
     }
   }
@@ -291,6 +286,10 @@ class MemoryLog implements Log {
 /** No sender and no messageId, whatever they contain, give the key of others. */
 function messageKey(sender: string | null, messageId: string): string {
   return sender === null ? `:${messageId}` : `${sender.length}:${sender}${messageId}`;
+}
+
+function repetitionOf({ event }: Entry, { epoch }: MemoryRoom): AppendResult {
+  return { epoch, seq: event.seq, duplicate: true, timestamp: event.timestamp };
 }
 
 function headOf(room: MemoryRoom): RoomHead {

@@ -35,7 +35,7 @@ export class Tail {
 
   /** Adds the event after the newest one. */
   push(event: LogEvent): void {
-    this.#entries.push({ event, buffers: [], bytes: event.data.length });
+    this.#entries.push({ event, format: "", encoded: NOTHING, more: null, bytes: event.data.length });
     this.#bytes += event.data.length;
     this.fit();
   }
@@ -59,7 +59,9 @@ export class Tail {
     if (entry === undefined || entry.event.data === data) return;
     this.#bytes += data.length - entry.bytes;
     entry.event = { ...entry.event, data };
-    entry.buffers = [];
+    entry.format = "";
+    entry.encoded = NOTHING;
+    entry.more = null;
     entry.bytes = data.length;
     this.fit();
   }
@@ -75,10 +77,18 @@ export class Tail {
    */
   encoded(seq: number, format: Format, isFresh = false): Buffer {
     const entry = this.#at(seq)!;
-    for (const cached of entry.buffers) if (cached.format === format.id) return cached.bytes;
+    if (entry.format === format.id) return entry.encoded;
+    const cached = entry.more?.get(format.id);
+    if (cached !== undefined) return cached;
     const bytes = format.event(entry.event, this.epoch);
     if (!isFresh && this.#bytes + bytes.length > this.#maxBytes) return bytes;
-    entry.buffers.push({ format: format.id, bytes });
+    if (entry.format === "") {
+      entry.format = format.id;
+      entry.encoded = bytes;
+    } else {
+      entry.more ??= new Map();
+      entry.more.set(format.id, bytes);
+    }
     entry.bytes += bytes.length;
     this.#bytes += bytes.length;
     return bytes;
@@ -122,11 +132,19 @@ interface Entry {
   event: LogEvent;
   /** The payload and the buffers. */
   bytes: number;
-  buffers: { format: string; bytes: Buffer }[];
+  /** The format that was asked for first, and what it was encoded to; "" for none. Most rooms are read in one. */
+  format: string;
+  encoded: Buffer;
+  /** What it was encoded to in other formats; null for nothing. */
+  more: Map<string, Buffer> | null;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const GONE: Entry = {
   event: { roomId: "", seq: 0, type: "", sender: null, messageId: null, timestamp: 0, data: "", amends: null },
-  buffers: [],
+  format: "",
+  encoded: NOTHING,
+  more: null,
   bytes: 0,
 };
