@@ -50,7 +50,7 @@ export class Delivery implements Source {
   readonly #live = new LiveReaders();
   /** Readers that have everything, but more than was flushed: live after the next flush. */
   readonly #arriving = new Set<Subscription>();
-  readonly #readers = new Set<Subscription>();
+  #readers = 0;
   /** Readers of bounded sinks that have everything: each goes on from its own cursor when there is more. */
   readonly #waiting = new Set<Subscription>();
   #signals: Envelope[] = [];
@@ -90,24 +90,24 @@ export class Delivery implements Source {
 
   /** How many pushed readers there are. */
   get readers(): number {
-    return this.#readers.size;
+    return this.#readers;
   }
 
   /** How many of them are not live now. */
   get behind(): number {
-    return this.#readers.size - this.#live.count - this.#waiting.size;
+    return this.#readers - this.#live.count - this.#waiting.size;
   }
 
   /** Whether nobody reads. */
   get isIdle(): boolean {
-    return this.#readers.size === 0;
+    return this.#readers === 0;
   }
 
   // ---- readers
 
-  /** A reader that was made for this room. Nothing is delivered before its `pump`. */
-  add(subscription: Subscription): void {
-    this.#readers.add(subscription);
+  /** A reader was made for this room. Nothing is delivered before its `pump`. */
+  add(): void {
+    this.#readers++;
   }
 
   page(cursor: Cursor, limit: number, maxBytes: number): Page | Promise<Page> {
@@ -200,7 +200,7 @@ export class Delivery implements Source {
 
   drop(subscription: Subscription): void {
     this.demote(subscription);
-    this.#readers.delete(subscription);
+    this.#readers--;
   }
 
   retry(subscription: Subscription, error: unknown): void {
@@ -238,7 +238,7 @@ export class Delivery implements Source {
 
   /** Something that is neither logged nor kept, for everyone here now. */
   signal(envelope: Envelope): void {
-    if (this.#readers.size === 0) return;
+    if (this.#readers === 0) return;
     this.#signals.push(envelope);
     this.gather(JSON.stringify(envelope.payload).length);
   }

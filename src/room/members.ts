@@ -21,13 +21,13 @@ export interface MemberUser {
   readonly name: string;
 }
 
-/** A member as readers are told of it. */
-export interface Presence {
+/** A member as readers are told of it. One object of each is held by all who keep it. */
+export type Presence = {
   readonly userId: string;
   readonly userName: string;
   /** ms since 1970. */
   readonly joinedAt: number;
-}
+};
 
 /** Who tells other nodes of the members here. */
 export interface PresenceVoice {
@@ -96,7 +96,7 @@ export class Members {
       reason: "dropped",
     });
     // In a crowd the list is of those who came first.
-    if (this.#here.size <= CROWD) this.#usersText = null;
+    if (this.#here.size <= CROWD) this.#appendText(presence);
     this.#voice.join(user.id, presence);
     if (elsewhere === undefined) this.#arrive(presence);
   }
@@ -198,6 +198,13 @@ export class Members {
     return text;
   }
 
+  /** Who came last stands last, unless there are others elsewhere: those stand behind all who are here. */
+  #appendText(presence: Presence): void {
+    const text = this.#usersText;
+    if (text === null) return;
+    this.#usersText = this.#elsewhere.size > 0 ? null : `${text.slice(0, -1)},${JSON.stringify(presence)}]`;
+  }
+
   #remove(local: LocalPresence): void {
     const { presence, reason } = local;
     this.#usersText = null;
@@ -210,7 +217,7 @@ export class Members {
   #arrive(presence: Presence): void {
     this.#count++;
     const crowd = this.#count > CROWD;
-    this.#state.announce(MEMBERS, presence.userId, { ...presence }, null, crowd);
+    this.#state.announce(MEMBERS, presence.userId, presence, null, crowd);
     if (crowd) this.#crowdChanged = true;
   }
 

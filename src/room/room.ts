@@ -106,7 +106,7 @@ export class Room {
     this.state = new RoomState({ keys: limits.stateKeys, bytes: limits.stateBytes });
     this.#shared = this.#share(life);
     this.members = new Members(this.state, clock, {
-      join: (userId: string, presence: Presence) => this.#shared.join(userId, { ...presence }),
+      join: (userId: string, presence: Presence) => this.#shared.join(userId, presence),
       leave: (userId, reason) => this.#shared.leave(userId, reason),
       say: (userId, isDeparting) => this.#sayLeft(userId, isDeparting),
     });
@@ -348,7 +348,7 @@ export class Room {
    */
   subscribe(sink: Sink, { epoch, start }: Place, gatherMs = 0): Subscription {
     const subscription = new Subscription(this.#delivery, sink, { epoch, seq: start, rev: this.state.rev }, gatherMs);
-    this.#delivery.add(subscription);
+    this.#delivery.add();
     return subscription;
   }
 

@@ -19,6 +19,9 @@ export class IpLimits {
   /** What the address has at the other nodes. */
   readonly #counts: SharedCounts;
 
+  /** One for all that is held. */
+  readonly #changed: CountChanged = (address, count) => this.#counts.changed(address, count);
+
   constructor(limits: Limits, clock: Clock, observer: Observer) {
     const limit = limits.connectionsPerIp;
     this.#counts = new SharedCounts({ name: "addresses", limit, clock, here: () => this.#connections });
@@ -45,7 +48,7 @@ export class IpLimits {
    */
   hold(address: string): () => void {
     this.#checkPlace(address);
-    return count(this.#connections, address, (left) => this.#counts.changed(address, left));
+    return count(this.#connections, address, this.#changed);
   }
 
   /** Counts with the other nodes from now on. */
@@ -102,10 +105,12 @@ export class IpLimits {
   }
 }
 
+type CountChanged = (address: string, count: number) => void;
+
 /** Counts one more of an address. Returns the way to take it back; safe to call more than once. */
-function count(counts: Map<string, number>, address: string, onChange?: (count: number) => void): () => void {
+function count(counts: Map<string, number>, address: string, onChange?: CountChanged): () => void {
   counts.set(address, (counts.get(address) ?? 0) + 1);
-  onChange?.(counts.get(address)!);
+  onChange?.(address, counts.get(address)!);
   let isCounted = true;
   return () => {
     if (!isCounted) return;
@@ -113,6 +118,6 @@ function count(counts: Map<string, number>, address: string, onChange?: (count: 
     const left = (counts.get(address) ?? 1) - 1;
     if (left === 0) counts.delete(address);
     else counts.set(address, left);
-    onChange?.(left);
+    onChange?.(address, left);
   };
 }
