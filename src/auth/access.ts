@@ -29,6 +29,8 @@ export interface AccessOptions {
   readonly namespaces: Iterable<{ readonly name: string; readonly access?: AccessDecision | undefined }>;
   /** The rule of the configuration, asked for rooms of every namespace. */
   readonly rule?: AccessDecision | undefined;
+  /** Whether a user is banned from a room. Default: nobody is. */
+  readonly isBanned?: ((roomId: string, userId: string) => boolean) | undefined;
   readonly clock?: Clock;
   /** Told when a rule failed or hung, so that it can be logged. */
   onFailure?(error: unknown): void;
@@ -48,14 +50,15 @@ const INBOX_NAMESPACE = "user";
  * must say yes:
  *
  * 1. In `user:<id>` nobody but that user has any right, whatever rules and claims say.
- * 2. The token's claim `rooms` (AUTH-8), if there is one. A claim that is malformed in any part gives no right at all.
- * 3. The namespace's own rule, if it has one.
- * 4. The rule of the configuration, if there is one.
+ * 2. Who is banned from a room has no right there.
+ * 3. The token's claim `rooms` (AUTH-8), if there is one. A claim that is malformed in any part gives no right at all.
+ * 4. The namespace's own rule, if it has one.
+ * 5. The rule of the configuration, if there is one.
  *
  * `read` and `write` are given where nothing says no. `admin` is given only where something says yes: the claim, or a rule.
  */
 export function createAccess(options: AccessOptions): Access {
-  const { rule, clock = systemClock } = options;
+  const { rule, isBanned, clock = systemClock } = options;
   const namespaces = new Map<string, AccessDecision | undefined>();
   for (const namespace of options.namespaces) namespaces.set(namespace.name, namespace.access);
 
@@ -91,6 +94,7 @@ export function createAccess(options: AccessOptions): Access {
     if (!namespaces.has(address.namespace)) return false;
     if (isOperator(user)) return mayOperate(address.namespace, right);
     if (address.namespace === INBOX_NAMESPACE && address.name !== user.id) return false;
+    if (isBanned?.(address.roomId, user.id) === true) return false;
     const claim = claimOf(user);
     if (claim !== null && !claim.allows(address.roomId, right)) return false;
     const own = namespaces.get(address.namespace);
@@ -103,38 +107,40 @@ export function createAccess(options: AccessOptions): Access {
   };
 }
 
-interface Claim {
-  allows(roomId: string, right: AccessRight): boolean;
+/** What room patterns and rights amount to (AUTH-8). */
+export interface RoomRights {
+  allows(roomId: string, right: string): boolean;
 }
 
-const nothing: Claim = { allows: () => false };
+const nothing: RoomRights = { allows: () => false };
 
 /** Claims are read once per identity; the object is the one the token was decoded to. */
-const read = new WeakMap<object, Claim | null>();
+const read = new WeakMap<object, RoomRights | null>();
 
 /** The claim `rooms` of a user; null when there is none. */
-function claimOf(user: AccessUser): Claim | null {
+function claimOf(user: AccessUser): RoomRights | null {
   const known = read.get(user.claims);
   if (known !== undefined) return known;
-  const claim = Object.hasOwn(user.claims, "rooms") ? readClaim(user.claims.rooms) : null;
+  const claim = Object.hasOwn(user.claims, "rooms") ? (readRoomRights(user.claims.rooms) ?? nothing) : null;
   read.set(user.claims, claim);
   return claim;
 }
 
-function readClaim(value: unknown): Claim {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return nothing;
+/** Reads an object from room patterns to rights (AUTH-8); null when it is malformed in any part. */
+export function readRoomRights(value: unknown): RoomRights | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   const rooms = new Map<string, Set<string>>();
   const prefixes: { prefix: string; rights: Set<string> }[] = [];
   for (const [pattern, rights] of Object.entries(value)) {
-    if (!Array.isArray(rights) || !rights.every((right) => typeof right === "string")) return nothing;
+    if (!Array.isArray(rights) || !rights.every((right) => typeof right === "string")) return null;
     if (pattern.endsWith("*")) {
       const prefix = pattern.slice(0, -1);
       // A prefix without a colon could be meant as rooms of `chat` or as namespaces; neither is guessed.
-      if (prefix.includes("*") || (prefix !== "" && !prefix.includes(":"))) return nothing;
+      if (prefix.includes("*") || (prefix !== "" && !prefix.includes(":"))) return null;
       prefixes.push({ prefix, rights: new Set(rights) });
     } else {
       const roomId = canonical(pattern);
-      if (roomId === null) return nothing;
+      if (roomId === null) return null;
       rooms.set(roomId, new Set([...(rooms.get(roomId) ?? []), ...rights]));
     }
   }

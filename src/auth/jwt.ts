@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject, randomUUID } from "node:crypto";
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import { type Clock, systemClock, YamabikoError } from "../protocol/index.ts";
 import { HmacTokens } from "./hmac.ts";
@@ -9,6 +9,9 @@ export const MAX_TOKEN_BYTES = 8 * 1024;
 
 /** The shortest secret for HMAC, bytes (RFC 7518 section 3.2). */
 export const MIN_SECRET_BYTES = 32;
+
+/** How long a token may be good at most, ms, unless another time is set: 31 days (AUTH-4). */
+export const MAX_TOKEN_LIFETIME_MS = 31 * 24 * 60 * 60 * 1000;
 
 /** How far clocks may be apart, seconds (AUTH-4). */
 const CLOCK_TOLERANCE_SECONDS = 30;
@@ -47,6 +50,8 @@ export interface TokenVerifierOptions {
   readonly issuer?: string | undefined;
   /** When given, `aud` must be or contain this. */
   readonly audience?: string | undefined;
+  /** How long a token may be good at most, ms: `exp` no further away, nor further from `iat`. Default: 31 days. */
+  readonly maxLifetimeMs?: number | undefined;
   readonly clock?: Clock;
   /** Given the way to ask how many tokens are remembered, for a metric. */
   onKnown?(count: () => number): void;
@@ -68,6 +73,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
   const algorithms = chooseAlgorithms(kind, options.algorithms);
   const hmacTokens = secret === undefined ? null : new HmacTokens(secret, algorithms);
   const known = new KnownTokens(clock);
+  const { maxLifetimeMs = MAX_TOKEN_LIFETIME_MS } = options;
   options.onKnown?.(() => known.count);
 
   return async (token) => {
@@ -87,9 +93,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): VerifyToken 
     try {
       const claims = hmacTokens?.claims(token, rules) ?? null;
       // It is checked again as fast as it would be found again.
-      if (claims !== null) return toIdentity(claims);
+      if (claims !== null) return toIdentity(checkTimes(claims, clock, maxLifetimeMs));
       const { payload } = await jwtVerify(token, getKey, { algorithms, ...rules });
-      const identity = toIdentity(payload);
+      const identity = toIdentity(checkTimes(payload, clock, maxLifetimeMs));
       known.add(token, identity);
       return identity;
     } catch (error) {
@@ -166,6 +172,7 @@ export async function signToken(secret: string, contents: TokenContents, clock: 
   })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(contents.user)
+    .setJti(randomUUID())
     .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + Math.max(1, Math.round(contents.expiresInMs / 1000)));
   if (contents.issuer !== undefined) token.setIssuer(contents.issuer);
@@ -202,6 +209,18 @@ function toIdentity(payload: JWTPayload): Identity {
     expiresAt: Math.min((exp as number) * 1000, Number.MAX_SAFE_INTEGER),
     claims: payload,
   };
+}
+
+/** @throws {Error} for a token that is good for too long, or was issued in the future: a revocation would not reach it. */
+function checkTimes(payload: JWTPayload, clock: Clock, maxLifetimeMs: number): JWTPayload {
+  const { iat, exp } = payload;
+  const now = clock.now() / 1000;
+  const most = maxLifetimeMs / 1000 + CLOCK_TOLERANCE_SECONDS;
+  if (iat !== undefined && (typeof iat !== "number" || !(iat <= now + CLOCK_TOLERANCE_SECONDS))) {
+    throw new Error("issued in the future");
+  }
+  if (!((exp as number) - Math.min(now, iat ?? now) <= most)) throw new Error("good for too long");
+  return payload;
 }
 
 function refusal(): YamabikoError {

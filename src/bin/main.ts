@@ -1,10 +1,13 @@
 import { YamabikoError } from "../protocol/index.ts";
 import { ConfigError } from "../server/config-error.ts";
 import { VERSION } from "../server/version.ts";
+import { ban, banHelp } from "./commands/ban.ts";
 import { doctor, doctorHelp } from "./commands/doctor.ts";
+import { kick, kickHelp } from "./commands/kick.ts";
 import { migrate, migrateHelp } from "./commands/migrate.ts";
 import { nginx, nginxHelp } from "./commands/nginx.ts";
 import { publish, publishHelp } from "./commands/publish.ts";
+import { revoke, revokeHelp } from "./commands/revoke.ts";
 import { serve, serveHelp } from "./commands/serve.ts";
 import { tail, tailHelp } from "./commands/tail.ts";
 import { token, tokenHelp } from "./commands/token.ts";
@@ -18,6 +21,9 @@ const COMMANDS: Readonly<Record<string, { run: Command; help: () => string; what
   doctor: { run: doctor, help: () => doctorHelp, what: "look whether a server is set up well" },
   nginx: { run: nginx, help: () => nginxHelp, what: "print a configuration for nginx" },
   publish: { run: publish, help: () => publishHelp, what: "send a message to a room" },
+  revoke: { run: revoke, help: () => revokeHelp, what: "take back the access of a user, a token or a connection" },
+  kick: { run: kick, help: () => kickHelp, what: "take a user out of a room" },
+  ban: { run: ban, help: () => banHelp, what: "keep a user out of a room, or let it in again" },
 };
 
 /** What `yamabiko help` says. */

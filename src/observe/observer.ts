@@ -98,6 +98,8 @@ export const GAUGES = {
   handshakes_waiting: "handshakes whose turn has not come",
   intake_waiting: "WebSockets whose bytes have come and not their turn",
   kicks: "users who were taken out of a room a moment ago",
+  revocations: "revoked users and tokens that are remembered",
+  bans: "bans of users from rooms that are remembered",
   tokens_known: "tokens that were checked a moment ago",
   inboxes: "inboxes in memory",
   pushes_waiting: "notifications waiting to be pushed",

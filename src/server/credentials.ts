@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { type ApiKey, type BackEnd, createApiKeys, type Scope, UNLIMITED } from "../auth/api-keys.ts";
 import type { GuestTokens, Identity, VerifyToken } from "../auth/identity.ts";
+import type { Revocations } from "../auth/revocations.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import { YamabikoError } from "../protocol/index.ts";
 import type { Caller } from "../transport/caller.ts";
@@ -9,20 +10,30 @@ import type { Caller } from "../transport/caller.ts";
 export interface CredentialParts {
   readonly verifyToken: VerifyToken | null;
   readonly tickets: Tickets;
+  readonly revocations: Revocations;
   /** How clients without a token are let in; null when they are not. */
   readonly guests: GuestTokens | null;
   /** Development: requests without a credential from one program on this machine are one guest's. */
   readonly dev: boolean;
 }
 
+/** What a request's own credential is checked with. */
+export type IdentityParts = Pick<CredentialParts, "verifyToken" | "tickets" | "revocations">;
+
 /**
  * Who a request's own credential names: `Authorization: Bearer` or `?ticket=` (AUTH-1). Null when it has none.
- * @throws {YamabikoError} `unauthenticated` or `token_expired` when it has one that is not accepted.
+ * @throws {YamabikoError} `unauthenticated` or `token_expired` when it has one that is not accepted, or was revoked.
  */
-export async function identify(
+export async function identify(request: IncomingMessage, url: URL, parts: IdentityParts): Promise<Identity | null> {
+  const identity = await readIdentity(request, url, parts);
+  if (identity !== null) parts.revocations.check(identity, identity.expiresAt);
+  return identity;
+}
+
+async function readIdentity(
   request: IncomingMessage,
   url: URL,
-  { verifyToken, tickets }: Pick<CredentialParts, "verifyToken" | "tickets">,
+  { verifyToken, tickets }: IdentityParts,
 ): Promise<Identity | null> {
   const ticket = ticketOf(url);
   if (ticket !== null) {
@@ -49,6 +60,7 @@ export async function callerOf(
 ): Promise<Caller> {
   const token = ticketOf(url) === null ? bearerOf(request) : null;
   const guestId = token === null ? null : (parts.guests?.verify(token) ?? null);
+  if (guestId !== null) parts.revocations.check({ id: guestId, claims: {} }, null);
   if (token !== null && guestId !== null) return { identity: null, guest: { id: guestId, token }, address };
   const identity = await identify(request, url, parts);
   if (identity === null && parts.guests === null) {
@@ -63,40 +75,48 @@ export async function callerOf(
   return { identity, guest: null, address };
 }
 
-/** Says whether a request comes from a back end of the application. */
-export type CheckBackEnd = (request: IncomingMessage) => void;
+/** Finds out which back end of the application a request comes from. */
+export interface BackEnds {
+  /**
+   * The back end that makes a request, when it may do this.
+   * @throws {YamabikoError} `unauthenticated` for one that shows no key or a wrong one, `access_denied` for a key without the scope.
+   */
+  check(request: IncomingMessage, scope: Scope): BackEnd;
+  /** The back end whose key a request shows; null for one that shows none. */
+  find(request: IncomingMessage): BackEnd | null;
+}
 
 /**
  * Makes the check of API keys. Without a key nobody is a back end – or, in development mode, everybody on this machine is.
- * @throws {TypeError} for a key that no request can show, above all an empty one, which every request would show.
+ * @throws {TypeError} as `createApiKeys`.
  */
-export function createBackEndCheck(apiKeys: readonly string[], dev: boolean): CheckBackEnd {
-  if (!apiKeys.every((key) => /^[!-~]+$/.test(key))) {
-    throw new TypeError("An API key must be of visible ASCII characters, and not empty (option `apiKeys`).");
-  }
-  const digests = apiKeys.map(digest);
-  return (request) => {
-    if (digests.length === 0) {
-      // Whoever is on the network can say `Host: localhost`; nobody else has these addresses.
-      if (dev && LOOPBACK_ADDRESS.test(request.socket.remoteAddress ?? "")) return;
-      throw new YamabikoError("access_denied", "This server has no API key.", {
-        remedy: "Set YAMABIKO_API_KEY (option `apiKeys`).",
-      });
-    }
-    const given = digest(bearerOf(request) ?? "");
-    // Every key is compared, so that the time says nothing about which.
-    if (digests.filter((each) => timingSafeEqual(each, given)).length > 0) return;
-    throw new YamabikoError("unauthenticated", "The API key is not accepted.", {
-      remedy: "Send `Authorization: Bearer <API key>`.",
-    });
+export function createBackEnds(apiKeys: readonly (string | ApiKey)[], dev: boolean): BackEnds {
+  const keys = createApiKeys(apiKeys);
+  const find = (request: IncomingMessage): BackEnd | null =>
+    keys.count === 0 ? null : keys.find(bearerOf(request) ?? "");
+  return {
+    find,
+    check(request, scope) {
+      if (keys.count === 0) {
+        // Whoever is on the network can say `Host: localhost`; nobody else has these addresses.
+        if (dev && LOOPBACK_ADDRESS.test(request.socket.remoteAddress ?? "")) return UNLIMITED;
+        throw new YamabikoError("access_denied", "This server has no API key.", {
+          remedy: "Set YAMABIKO_API_KEY (option `apiKeys`).",
+        });
+      }
+      const backEnd = find(request);
+      if (backEnd === null) {
+        throw new YamabikoError("unauthenticated", "The API key is not accepted.", {
+          remedy: "Send `Authorization: Bearer <API key>`.",
+        });
+      }
+      backEnd.checkScope(scope);
+      return backEnd;
+    },
   };
 }
 
 const LOOPBACK_ADDRESS = /^(::ffff:)?127\.|^::1$/;
-
-function digest(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
-}
 
 function ticketOf(url: URL): string | null {
   if (url.search === "") return null;

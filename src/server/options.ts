@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { ApiKey } from "../auth/api-keys.ts";
 import type { VerifyToken } from "../auth/identity.ts";
 import type { TokenVerifierOptions } from "../auth/jwt.ts";
 import type { Bus } from "../bus/bus.ts";
@@ -30,8 +31,8 @@ export interface ServerOptions {
   readonly bus?: string | Bus | undefined;
   /** How tokens are checked: with a key, or by a function of your own. */
   readonly auth?: Omit<TokenVerifierOptions, "clock" | "onRefused" | "onKnown"> | VerifyToken | undefined;
-  /** Keys that back ends of the application show, for publishing and notifying over HTTP. Default: none. */
-  readonly apiKeys?: readonly string[] | undefined;
+  /** Keys that back ends of the application show, each with what it may do; one given as text may do everything. Default: none. */
+  readonly apiKeys?: readonly (string | ApiKey)[] | undefined;
   /** The kinds of room. Default: `chat`, `user`, `dashboard`, `document` and `feed`. Given ones are added; one of the same name replaces. */
   readonly namespaces?: readonly Namespace[] | undefined;
   /**

@@ -7,8 +7,9 @@ import { createAccess } from "../auth/access.ts";
 import { loadDevSecret } from "../auth/dev.ts";
 import { createGuestTokens } from "../auth/guests.ts";
 import type { Identity, VerifyToken } from "../auth/identity.ts";
-import { createTokenVerifier } from "../auth/jwt.ts";
+import { createTokenVerifier, MAX_TOKEN_LIFETIME_MS } from "../auth/jwt.ts";
 import { OPERATOR_NAMESPACE } from "../auth/operator.ts";
+import { type Ban, Revocations } from "../auth/revocations.ts";
 import { createTickets } from "../auth/tickets.ts";
 import type { Bus } from "../bus/bus.ts";
 import {
@@ -48,13 +49,14 @@ import { Slices } from "../transport/slices.ts";
 import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { YjsTransport } from "../transport/yjs/yjs.ts";
+import { AccessLog, SERVER_NAMESPACE } from "./access-log.ts";
 import { createAdminListener } from "./admin/listener.ts";
 import { Operations } from "./admin/operations.ts";
 import { createConsolePages } from "./admin/pages.ts";
 import { operationsRoutes } from "./admin/routes/operations.ts";
 import { operatorNamespace } from "./admin/trace.ts";
 import { ClientAddress } from "./client-address.ts";
-import { createBackEndCheck } from "./credentials.ts";
+import { createBackEnds } from "./credentials.ts";
 import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
 import { arenaGames, createTicker, TICKER_ROOM } from "./demo.ts";
 import { spareDescriptors } from "./descriptors.ts";
@@ -64,6 +66,7 @@ import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
 import { IpLimits } from "./ip-limits.ts";
 import { Link } from "./links.ts";
+import { type BanQuery, type Expulsion, Moderation, type NewBan, type Revocation } from "./moderation.ts";
 import { attachNotifications, notificationNamespaces, PUSH_NAMESPACE } from "./notifications.ts";
 import type { ServerOptions } from "./options.ts";
 import { addressOf, closeHttp, createOwnHttp, listenOn } from "./own-http.ts";
@@ -71,6 +74,7 @@ import type { Route } from "./route.ts";
 import { dashboardRoutes } from "./routes/dashboards.ts";
 import { documentsRoutes } from "./routes/documents.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { moderationRoutes, type TokenSigner } from "./routes/moderation.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { healthRoutes, operationRoutes } from "./routes/operations.ts";
 import { roomRoutes } from "./routes/rooms.ts";
@@ -123,6 +127,26 @@ export interface YamabikoServer {
   inbox(userId: string, query?: InboxQuery): Promise<InboxPage>;
   /** Closes a user's connections with 4403, on all nodes, whatever they came by. They may come again, unless a rule says otherwise. */
   disconnect(userId: string): Promise<void>;
+  /**
+   * Takes back the access of a `user`, a `token` or a `connection`: its connections end with 4401 within a second, on all nodes and whatever
+   * they came by, and its tokens are not accepted any more, also after restarts. A token issued later is.
+   * Resolves to false for a connection that is not there, else to true, when it is durable.
+   * Rejects with `invalid_message`; with `unavailable` when the log cannot take it, and then may be said again.
+   */
+  revoke(revocation: Revocation): Promise<boolean>;
+  /** Takes a user out of a room, on all nodes (`room(roomId).kick`). It may join again, unless it is banned or a rule says otherwise. */
+  kick(expulsion: Expulsion): Promise<void>;
+  /** Takes a user out of a room and does not let it in again, for `forMs` or until `unban`. Durable, and on all nodes. Rejects as `revoke`. */
+  ban(ban: NewBan): Promise<Ban>;
+  /** Lifts a ban; resolves to whether there was one. Rejects as `revoke`. */
+  unban(expulsion: Expulsion): Promise<boolean>;
+  /** The bans in force, of one room or one user where that is said, the oldest first. */
+  bans(query?: BanQuery): Promise<Ban[]>;
+  /**
+   * What the access rules look at has changed: asks them again about everybody who is in a room, or about one user, on all nodes. Who may
+   * not read a room any more leaves it (`left_room` with the reason `access_denied`). Resolves when this node is done.
+   */
+  recheckAccess(user?: string): Promise<void>;
   /** A dashboard, for the server's own code: `await server.dashboard("shop").set({ orders: 12 })`. */
   dashboard(name: string): ServerDashboard;
   /** The metrics in Prometheus' text format. */
@@ -212,7 +236,11 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     );
   }
   const guests = letGuestsIn ? createGuestTokens(devSecret ?? sharedSecret(options) ?? shared.guestSecret) : null;
+  const revocations = new Revocations(() => clock.now());
+  observer.gauge("revocations", () => revocations.count);
+  observer.gauge("bans", () => revocations.banCount);
   const can = createAccess({
+    isBanned: (roomId, userId) => revocations.banOf(roomId, userId) !== null,
     namespaces: namespaces.values(),
     rule: options.access,
     clock,
@@ -233,7 +261,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   const ipLimits = new IpLimits(limits, clock, observer);
   const defaultRoom = options.defaultRoom === undefined ? null : parseRoomId(options.defaultRoom);
   const allowedOrigins = options.allowedOrigins ?? [];
-  const checkBackEnd = createBackEndCheck(options.apiKeys ?? [], dev);
+  const backEnds = createBackEnds(options.apiKeys ?? [], dev);
   const serverName = `yamabiko/${VERSION}`;
 
   const links = { log: new Link("log", logger, observer), bus: new Link("bus", logger, observer) };
@@ -263,6 +291,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       can,
       verifyToken,
       guests,
+      revocations,
       defaultRoom,
       heartbeatMs,
       limits,
@@ -270,6 +299,12 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       observer,
     });
     const sessions = new Sessions(router, `${nodeId}-`);
+    const accessLog = await AccessLog.open({
+      rooms,
+      revocations,
+      observer,
+      onDecided: (decision) => sessions.enforce(decision),
+    });
     const connectionList = new ConnectionList({
       nodeId,
       words: rooms.words,
@@ -318,12 +353,16 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
         isDraining = draining;
       },
     });
-    return { rooms, sessions, connectionList, operations, webSocket, yjs, byHttp };
+    return { rooms, sessions, accessLog, connectionList, operations, webSocket, yjs, byHttp };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
   // Told by `listen`, and by whoever uses a room; a failure that nobody asks about is no crash.
   opened.catch(() => {});
+
+  const { auth } = options;
+  const tokenLifetimeMs = (typeof auth === "function" ? undefined : auth?.maxLifetimeMs) ?? MAX_TOKEN_LIFETIME_MS;
+  const moderation = new Moderation({ nodeId, revocations, tokenLifetimeMs, clock, opened });
 
   const serving = async () => {
     const parts = await opened.catch(() => null);
@@ -361,7 +400,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     observer,
     node: isAlone(options) ? null : nodeId,
   });
-  const credentials = { verifyToken, tickets, guests, dev };
+  const credentials = { verifyToken, tickets, revocations, guests, dev };
   const messages = {
     ...credentials,
     serving: async () => (await serving()).byHttp,
@@ -376,7 +415,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     namespaces,
     can,
     limits,
-    checkBackEnd,
+    backEnds,
     room,
   };
   const health = healthRoutes({
@@ -403,12 +442,20 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       defaultRoom: defaultRoom?.roomId,
     }),
     ...messageRoutes(messages),
+    ...moderationRoutes({
+      moderation,
+      backEnds,
+      limits,
+      clock,
+      signer: signerOf(options, devSecret, tokenLifetimeMs),
+      listConnections: async (query) => (await serving()).connectionList.page(query),
+    }),
     ...roomRoutes(roomParts),
     ...documentsRoutes(roomParts),
-    ...(service === null ? [] : notificationRoutes({ ...messages, service, can, checkBackEnd })),
+    ...(service === null ? [] : notificationRoutes({ ...messages, service, can, backEnds })),
     ...(dashboards === null
       ? []
-      : dashboardRoutes({ ...credentials, service: dashboards.service, can, limits, checkBackEnd })),
+      : dashboardRoutes({ ...credentials, service: dashboards.service, can, limits, backEnds })),
   ];
   const { handle, isOurs } = createHttp({
     routes,
@@ -447,6 +494,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     sockets,
     verifyToken,
     tickets,
+    revocations,
     clientAddress,
     ipLimits,
     allowedOrigins,
@@ -533,6 +581,18 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
 
     listConnections: async (query) => (await opened).connectionList.page(query),
 
+    revoke: (revocation) => moderation.revoke(revocation),
+
+    kick: (expulsion) => moderation.kick(expulsion),
+
+    ban: (ban) => moderation.ban(ban),
+
+    unban: (expulsion) => moderation.unban(expulsion),
+
+    bans: (query) => moderation.bans(query),
+
+    recheckAccess: (user) => moderation.recheck(user),
+
     async disconnect(userId) {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");
     },
@@ -558,7 +618,7 @@ function collectNamespaces(
     game(),
     ...more,
   ];
-  const taken = options.admin === undefined ? [PUSH_NAMESPACE] : [PUSH_NAMESPACE, OPERATOR_NAMESPACE];
+  const taken = options.admin === undefined ? OWN_NAMESPACES : [...OWN_NAMESPACES, OPERATOR_NAMESPACE];
   for (const { name } of options.namespaces ?? []) {
     if (!taken.includes(name)) continue;
     throw new TypeError(`The namespace "${name}" is the server's own. Call yours something else.`);
@@ -570,6 +630,9 @@ function collectNamespaces(
   }
   return namespaces;
 }
+
+/** The namespaces that no application may replace. */
+const OWN_NAMESPACES: readonly string[] = [PUSH_NAMESPACE, SERVER_NAMESPACE];
 
 /** The secret of development mode; null where there is a key, or where it is production. */
 export function devSecretOf(options: ServerOptions): string | null {
@@ -584,6 +647,15 @@ function hasKey({ auth }: ServerOptions): boolean {
 /** The secret of tokens, where there is one. */
 function sharedSecret({ auth }: ServerOptions): string | undefined {
   return typeof auth === "function" ? undefined : auth?.secret;
+}
+
+/** How tokens are signed for back ends: with the secret they are checked with, where that is how. */
+function signerOf({ auth }: ServerOptions, devSecret: string | null, maxLifetimeMs: number): TokenSigner | null {
+  if (devSecret !== null) return { secret: devSecret, maxLifetimeMs };
+  if (typeof auth === "function" || auth?.secret === undefined) return null;
+  const { secret, issuer, audience, algorithms } = auth;
+  if (algorithms !== undefined && !algorithms.includes("HS256")) return null;
+  return { secret, issuer, audience, maxLifetimeMs };
 }
 
 function chooseVerifier(

@@ -36,6 +36,16 @@ export function nullable<T, I>(schema: z.ZodType<T, I>) {
   return z.union([z.null(), schema]);
 }
 
+/** What a text says as JSON. */
+export function jsonOf(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom" });
+    return z.NEVER;
+  }
+}
+
 /** A room id in its canonical form. */
 export function roomId(text: string, context: z.RefinementCtx): string {
   try {

@@ -1,13 +1,22 @@
 import { z } from "zod";
-import { MIN_SECRET_BYTES } from "../auth/jwt.ts";
+import { readRoomRights } from "../auth/access.ts";
+import { SCOPES } from "../auth/api-keys.ts";
+import { MAX_TOKEN_LIFETIME_MS, MIN_SECRET_BYTES } from "../auth/jwt.ts";
 import { DEFAULT_MINIMUM } from "../observe/disconnect-watch.ts";
 import { LOG_LEVELS, type LogLevel } from "../observe/logger.ts";
 import { LIMITS, type LimitName, limitVariable } from "../protocol/index.ts";
-import { flag, isNetwork, isOrigin, isWebAddress, list, nullable, roomId, whole } from "./setting-forms.ts";
+import { flag, isNetwork, isOrigin, isWebAddress, jsonOf, list, nullable, roomId, whole } from "./setting-forms.ts";
 import { BUS_ADDRESS, LOG_ADDRESS } from "./stores.ts";
 
 /** What a header can carry after `Bearer`, and nobody guesses. */
 const API_KEY = /^[\x21-\x7e]{16,}$/;
+
+/** A key with what it may do. */
+const SCOPED_KEY = z.strictObject({
+  key: z.string().regex(API_KEY),
+  scopes: z.array(z.enum(SCOPES)).min(1),
+  rooms: z.array(z.string().refine((pattern) => readRoomRights({ [pattern]: [] }) !== null)).optional(),
+});
 
 /**
  * The one table of settings. Flags, variables, keys of the configuration file, defaults, `yamabiko serve --help` and
@@ -178,11 +187,24 @@ export const SETTINGS = {
     default: () => null,
     what: "When set, `aud` of a token must be or contain this.",
   }),
+  jwtMaxLifetimeMs: setting({
+    schema: whole(1_000),
+    form: "a whole number of at least 1000",
+    default: () => MAX_TOKEN_LIFETIME_MS,
+    what: "How long a token may be good at most, ms; one that is good for longer is refused. Revocations are kept for as long.",
+  }),
   apiKey: setting({
     schema: list(z.string().regex(API_KEY)).refine((keys) => keys.length > 0),
     form: "keys of 16 or more ASCII characters (`openssl rand -base64 24`), separated by commas",
     default: () => [],
-    what: "What back ends show to publish over HTTP. Without it none may.",
+    what: "What back ends show over HTTP; with one of these they may do everything. Without any key none may do anything.",
+    secret: true,
+  }),
+  apiKeys: setting({
+    schema: z.union([z.string().transform(jsonOf), z.array(z.unknown())]).pipe(z.array(SCOPED_KEY).min(1)),
+    form: `JSON such as \`[{"key": "…", "scopes": ["publish"], "rooms": ["feed:*"]}]\`; scopes: ${SCOPES.join(", ")}`,
+    default: () => [],
+    what: "More keys of back ends, each with what it may do, and with the rooms it is limited to.",
     secret: true,
   }),
   adminPort: setting({

@@ -1,6 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { VerifyToken } from "../auth/identity.ts";
+import type { Revocations } from "../auth/revocations.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Observer } from "../observe/observer.ts";
 import { CLOSE_CODES, ERRORS, toYamabikoError, YamabikoError } from "../protocol/index.ts";
@@ -31,6 +32,7 @@ export interface UpgradeParts {
   readonly sockets: UpgradedSockets;
   readonly verifyToken: VerifyToken | null;
   readonly tickets: Tickets;
+  readonly revocations: Revocations;
   readonly clientAddress: ClientAddress;
   readonly ipLimits: IpLimits;
   readonly allowedOrigins: readonly string[];

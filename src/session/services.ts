@@ -1,4 +1,5 @@
 import type { GuestTokens, VerifyToken } from "../auth/identity.ts";
+import type { Revocations } from "../auth/revocations.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Limits, RoomAddress } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
@@ -18,6 +19,8 @@ export interface Services {
   readonly verifyToken: VerifyToken | null;
   /** How clients without a token are let in; null when they are not. */
   readonly guests: GuestTokens | null;
+  /** Who was revoked, and who is banned from where. */
+  readonly revocations: Revocations;
   /** The room of messages that name none, which every connection joins by itself; null for none. */
   readonly defaultRoom: RoomAddress | null;
   /** How long a connection may be silent before it is asked for a sign of life, ms. */

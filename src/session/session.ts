@@ -112,6 +112,8 @@ export class Session {
   /** Whether it is a guest only because it said nothing for a while. */
   #isPresumed = false;
   #expiresAt: number | null = null;
+  /** When it is told that its token will end, ms since 1970. */
+  #warnAt = Number.POSITIVE_INFINITY;
   #inFlight = 0;
   #inFlightBytes = 0;
   #isPaused = false;
@@ -398,9 +400,42 @@ export class Session {
       this.close("forbidden", "another user's token");
       return;
     }
+    if (this.#router.services.revocations.revoked(user, expiresAt)) {
+      this.refuse(messageId, new YamabikoError("unauthenticated", "The token is not accepted."));
+      this.close("unauthenticated", "the token was revoked");
+      return;
+    }
     this.#expiresAt = expiresAt;
+    this.#warnAt = expiresAt === null ? Number.POSITIVE_INFINITY : this.#warningAt(user, expiresAt);
     if (this.#user === null) this.#welcome(user, guestToken, messageId);
     else this.#user = user;
+  }
+
+  /** A minute before it ends; of a token good for less than two, when half of that is over. When that has been, halfway from now. */
+  #warningAt({ claims }: User, expiresAt: number): number {
+    const now = this.#router.services.clock.now();
+    const issuedAt = typeof claims.iat === "number" ? claims.iat * 1000 : now;
+    const warnAt = Math.max(expiresAt - WARNING_MS, (issuedAt + expiresAt) / 2);
+    return warnAt > now ? warnAt : (now + expiresAt) / 2;
+  }
+
+  /** Tells a client whose token is about to end, once (AUTH-9), and closes one whose token has ended (AUTH-7). */
+  checkExpiry(now: number): void {
+    const expiresAt = this.#expiresAt;
+    if (expiresAt === null || now < this.#warnAt) return;
+    if (expiresAt <= now) this.close("unauthenticated", "the token expired");
+    else if (this.#warnAt !== expiresAt) {
+      this.#warnAt = expiresAt;
+      this.send("token_expiring", { expiresAt });
+    }
+  }
+
+  /** Closes a client whose token was revoked (AUTH-10). */
+  checkRevocation(): void {
+    const user = this.#user;
+    if (user !== null && this.#router.services.revocations.revoked(user, this.#expiresAt)) {
+      this.close("unauthenticated", "the token was revoked");
+    }
   }
 
   #forgetGuest(guest: User): void {
@@ -510,6 +545,9 @@ export class Session {
 function tooMany(retryAfterMs: number): YamabikoError {
   return new YamabikoError("rate_limited", "Too many messages.", { retryAfterMs });
 }
+
+/** How long before its end a client is told that its token ends, ms. */
+const WARNING_MS = 60_000;
 
 /** What a ping of the transport costs, in messages. */
 const PING_COST = 0.1;

@@ -1,8 +1,9 @@
+import type { Decision } from "../auth/revocations.ts";
 import type { CloseReason } from "../observe/observer.ts";
 import { type CloseName, type RoomAddress, type RoomCursor, type Timer, YamabikoError } from "../protocol/index.ts";
 import type { Connection } from "./connection.ts";
 import { resumeRoom } from "./handlers/join-room.ts";
-import { leaveRoom } from "./handlers/leave-room.ts";
+import { leaveRoom, leaveUnreadable } from "./handlers/leave-room.ts";
 import type { User } from "./namespace.ts";
 import type { Router } from "./router.ts";
 import { Session, type SessionKeeper, type SessionOptions } from "./session.ts";
@@ -18,6 +19,8 @@ const GUEST_MS = 1_000;
 const ANSWER_MS = 10_000;
 /** Up to here a timer that is late is only late, ms. */
 const LATE_MS = 500;
+/** How many connections are asked about at once when rules have changed. */
+const RECHECKS = 64;
 
 /** The clients of this node: their number, their heartbeat, their expiry. */
 export class Sessions implements SessionKeeper {
@@ -145,7 +148,7 @@ export class Sessions implements SessionKeeper {
       } else if (mono - heardAt >= quietMs && session.connection.ping()) {
         session.askedAt = mono;
       }
-      if (session.expiresAt !== null && session.expiresAt <= now) session.close("unauthenticated", "the token expired");
+      session.checkExpiry(now);
       session.rest();
     }
     this.#router.sweep();
@@ -190,17 +193,60 @@ export class Sessions implements SessionKeeper {
 
   #kickHere(userId: string, roomId: string): void {
     this.#router.kicks.add(roomId, userId);
+    this.#expel(userId, roomId, "kicked");
+  }
+
+  #expel(userId: string, roomId: string, reason: "kicked" | "banned"): void {
     for (const session of this.#all) {
       if (session.user?.id !== userId) continue;
       // What let it in may have been asked before it was to go.
       const entry = session.entering?.get(roomId);
       if (entry !== undefined) entry.isKicked = true;
-      if (session.memberships.has(roomId)) leaveRoom(session, roomId, "kicked");
+      if (session.memberships.has(roomId)) leaveRoom(session, roomId, reason);
     }
     // Between two polls it is a member that is not there.
     const room = this.#router.services.rooms.get(roomId);
     room?.members.hearLeft(userId, true);
     room?.mark();
+  }
+
+  /** Something was decided about users: who it is about loses at once, on this node, what it may not have any more. Null: anything may have been. */
+  enforce(decision: Decision | null): void {
+    if (decision === null) {
+      for (const session of this.#all) session.checkRevocation();
+      for (const { userId, roomId } of this.#router.services.revocations.bans()) this.#expel(userId, roomId, "banned");
+    } else if (decision.type === "banned") {
+      this.#expel(decision.userId, decision.roomId, "banned");
+    } else if (decision.type === "user_revoked") {
+      for (const session of this.#all) if (session.user?.id === decision.userId) session.checkRevocation();
+    } else if (decision.type === "token_revoked") {
+      for (const session of this.#all) session.checkRevocation();
+    }
+  }
+
+  /**
+   * Asks again, on all nodes, whether those who are in rooms may read them: a user's connections, or all. Who may not is taken
+   * out. Resolves when it is done on this node.
+   */
+  async recheck(userId: string | null): Promise<void> {
+    this.#router.services.rooms.words.say("recheck", { userId });
+    await this.#recheckHere(userId);
+  }
+
+  async #recheckHere(userId: string | null): Promise<void> {
+    const asked = Array.from(this.#all).filter(({ user }) => user !== null && (userId === null || user.id === userId));
+    const next = async (): Promise<void> => {
+      for (let session = asked.pop(); session !== undefined; session = asked.pop()) {
+        await leaveUnreadable(session, this.#router.services);
+      }
+    };
+    await Promise.all(Array.from({ length: RECHECKS }, next));
+  }
+
+  /** A connection of this node; undefined when there is none of that id. */
+  find(connectionId: string): Session | undefined {
+    for (const session of this.#all) if (session.id === connectionId) return session;
+    return undefined;
   }
 
   /** Closes a user's connections on all nodes. */
@@ -260,6 +306,10 @@ export class Sessions implements SessionKeeper {
     words.on("disconnect", (said) => {
       const { userId, code, reason } = said as { userId: string; code: CloseName; reason: string };
       this.#disconnectHere(userId, code, reason);
+    });
+    words.on("recheck", (said) => {
+      const { userId } = said as { userId: string | null };
+      void this.#recheckHere(userId);
     });
     words.on("back", (said) => {
       const { userId, roomId } = said as { userId: string; roomId: string };

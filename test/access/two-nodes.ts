@@ -1,11 +1,12 @@
 import { signToken } from "../../src/auth/jwt.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
+import { type Clock, systemClock } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
 import type { YamabikoServer } from "../../src/server/server.ts";
 import { RawClient, startServer } from "../harness.ts";
 
-const SECRET = "a secret that both nodes have, and nobody else";
+export const SECRET = "a secret that both nodes have, and nobody else";
 
 export type Node = YamabikoServer & { url: string; wsUrl: string; adminUrl: string | null };
 
@@ -16,7 +17,10 @@ export class TwoNodes {
   readonly #start: () => Promise<Node>;
   readonly #more: Node[] = [];
 
-  private constructor(here: Node, there: Node, start: () => Promise<Node>) {
+  readonly #clock: Clock;
+
+  private constructor(here: Node, there: Node, start: () => Promise<Node>, clock: Clock) {
+    this.#clock = clock;
     this.here = here;
     this.there = there;
     this.#start = start;
@@ -28,7 +32,7 @@ export class TwoNodes {
     const start = () =>
       startServer({ log, bus: createMemoryBus({ hub }), dev: false, auth: { secret: SECRET }, ...options });
     const [here, there] = await Promise.all([start(), start()]);
-    return new TwoNodes(here, there, start);
+    return new TwoNodes(here, there, start, options.clock ?? systemClock);
   }
 
   /** One more node over the same log. */
@@ -39,7 +43,8 @@ export class TwoNodes {
   }
 
   token(user: string, expiresInMs = 3_600_000, rooms?: Record<string, string[]>): Promise<string> {
-    return signToken(SECRET, { user, expiresInMs, ...(rooms === undefined ? {} : { rooms }) });
+    const contents = { user, expiresInMs, ...(rooms === undefined ? {} : { rooms }) };
+    return signToken(SECRET, contents, this.#clock);
   }
 
   /** A WebSocket that was welcomed. */

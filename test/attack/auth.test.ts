@@ -129,9 +129,40 @@ describe("[case 3] AUTH-4 time", () => {
     expect(await outcome(forge(HS256, { sub: "ada", exp: NOW - 600 }, "x".repeat(40)))).toEqual(REFUSED);
   });
 
-  it("an exp beyond all numbers is no crash", async () => {
-    const identity = await createTokenVerifier({ secret: SECRET, clock })(forge(HS256, '{"sub":"ada","exp":1e308}'));
-    expect(Number.isSafeInteger(identity.expiresAt)).toBe(true);
+  const DAY = 24 * 60 * 60;
+
+  it.each<[string, object | string]>([
+    ["an exp beyond all numbers", '{"sub":"ada","exp":1e308}'],
+    ["an exp in ten years", { sub: "ada", exp: NOW + 3_650 * DAY }],
+    ["an exp in 31 days and a minute", { sub: "ada", exp: NOW + 31 * DAY + 60 }],
+    ["a token of 32 days, of which a day is left", { sub: "ada", iat: NOW - 31 * DAY, exp: NOW + DAY }],
+    ["an iat to come", { ...GOOD, iat: NOW + 31 }],
+    ["an iat that is no number", { ...GOOD, iat: "now" }],
+  ])("%s", async (_name, claims) => {
+    expect(await outcome(forge(HS256, claims))).toEqual(REFUSED);
+  });
+
+  it("how long a token may be good can be set", async () => {
+    const longer = createTokenVerifier({ secret: SECRET, clock, maxLifetimeMs: 400 * DAY * 1000 });
+    const shorter = createTokenVerifier({ secret: SECRET, clock, maxLifetimeMs: 60_000 });
+    expect(await outcome(forge(HS256, { sub: "ada", iat: NOW, exp: NOW + 399 * DAY }), longer)).toBe("ada");
+    expect(await outcome(forge(HS256, GOOD), shorter)).toEqual(REFUSED);
+    expect(await outcome(forge(HS256, { sub: "ada", iat: NOW, exp: NOW + 60 }), shorter)).toBe("ada");
+  });
+
+  it("an audience or an issuer that is not the one set", async () => {
+    const verify = createTokenVerifier({ secret: SECRET, clock, audience: "chat", issuer: "https://app.example" });
+    const right = { ...GOOD, aud: "chat", iss: "https://app.example" };
+    expect(await outcome(forge(HS256, right), verify)).toBe("ada");
+    for (const wrong of [
+      { aud: "shop" },
+      { aud: undefined },
+      { aud: [] },
+      { iss: "https://evil.example" },
+      { iss: undefined },
+    ]) {
+      expect(await outcome(forge(HS256, { ...right, ...wrong }), verify)).toEqual(REFUSED);
+    }
   });
 });
 

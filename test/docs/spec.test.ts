@@ -340,7 +340,7 @@ describe("both documents", () => {
 
     it(`name every type of the protocol: ${kind}`, () => {
       const types =
-        "authenticate join_room leave_room ping welcome joined_room left_room room_users user_joined user_left room_state history_lost ack error pong batch server_closing closed";
+        "authenticate join_room leave_room ping welcome joined_room left_room room_users user_joined user_left room_state history_lost ack error pong batch server_closing token_expiring closed";
       expect(Object.keys(schemas)).toEqual(expect.arrayContaining(types.split(" ")));
     });
 

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { signToken } from "../../auth/jwt.ts";
+import { MAX_TOKEN_LIFETIME_MS, signToken } from "../../auth/jwt.ts";
 import { parseDuration } from "../duration.ts";
 import { type Command, UsageError } from "../terminal.ts";
 
@@ -28,6 +28,13 @@ export const token: Command = async (args, terminal) => {
   });
   if (values.user === undefined) throw new UsageError("--user is missing.", "yamabiko token --user ada --name Ada");
   const expiresInMs = parseDuration(values.expires, "--expires");
+  const mostMs = Number(terminal.env.YAMABIKO_JWT_MAX_LIFETIME_MS || MAX_TOKEN_LIFETIME_MS);
+  if (expiresInMs > mostMs) {
+    throw new UsageError(
+      `A token of ${values.expires} is good for longer than a server accepts.`,
+      `It may be ${Math.floor(mostMs / 1000)}s; a server with another YAMABIKO_JWT_MAX_LIFETIME_MS accepts others.`,
+    );
+  }
   const rooms = values.rooms === undefined ? undefined : Object.fromEntries(values.rooms.map(parseRooms));
   const secret = terminal.env.YAMABIKO_JWT_SECRET;
   if (secret === undefined || secret === "") {

@@ -4,7 +4,7 @@ import { type Limits, parseRoomId, YamabikoError } from "../../protocol/index.ts
 import type { User } from "../../session/namespace.ts";
 import type { Can } from "../../session/services.ts";
 import { readJson } from "../body.ts";
-import { type CheckBackEnd, type CredentialParts, callerOf } from "../credentials.ts";
+import { type BackEnds, type CredentialParts, callerOf } from "../credentials.ts";
 import { isKnownTag } from "../etag.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
 
@@ -12,7 +12,7 @@ export interface DashboardRouteParts extends CredentialParts {
   readonly service: DashboardService;
   readonly can: Can;
   readonly limits: Limits;
-  readonly checkBackEnd: CheckBackEnd;
+  readonly backEnds: BackEnds;
 }
 
 /** Dashboards: to list, to read, and to publish to (DASH-7, DASH-8). */
@@ -46,8 +46,8 @@ export function dashboardRoutes(parts: DashboardRouteParts): Route[] {
       method: "POST",
       path: "/api/dashboards/:name",
       async handle({ request, params }) {
-        parts.checkBackEnd(request);
         const name = params.name!;
+        parts.backEnds.check(request, "publish").checkRoom(`dashboard:${name}`);
         const taken = await service.publishRequest(name, await readJson(request, parts.limits));
         return { status: 200, body: { name, ...taken } };
       },

@@ -6,14 +6,14 @@ import type { Can } from "../../session/services.ts";
 import { type Caller, unauthenticated } from "../../transport/caller.ts";
 import { sseOnly } from "../../transport/http-formats.ts";
 import { readBytes } from "../body.ts";
-import { type CheckBackEnd, callerOf } from "../credentials.ts";
+import { type BackEnds, callerOf } from "../credentials.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
 import { type MessageParts, stream, streamQuery } from "./messages.ts";
 
 export interface NotificationRouteParts extends MessageParts {
   readonly service: NotificationService;
   readonly can: Can;
-  readonly checkBackEnd: CheckBackEnd;
+  readonly backEnds: BackEnds;
 }
 
 /** Users' inboxes: to read, to follow, and to notify (INB-10, INB-16). */
@@ -29,10 +29,11 @@ export function notificationRoutes(parts: NotificationRouteParts): Route[] {
       method: "POST",
       path: "/api/notifications",
       async handle({ request }) {
-        parts.checkBackEnd(request);
+        const backEnd = parts.backEnds.check(request, "notify");
         const bytes = await readBytes(request, parts.limits.requestBytes);
         // Its users are bounded by the schema; each of them is an element, and the notification itself is small.
         const body = jsonCodec.decode(bytes, { ...parts.limits, elements: Math.max(parts.limits.elements, 20_000) });
+        for (const userId of usersIn(body)) backEnd.checkRoom(`user:${userId}`);
         return { status: 200, body: await service.notifyRequest(body) };
       },
     },
@@ -77,4 +78,11 @@ function userOf({ identity, guest }: Caller): User {
   if (identity !== null) return { id: identity.id, name: identity.name, guest: false, claims: identity.claims };
   if (guest === null) throw unauthenticated();
   return { id: guest.id, name: "Guest", guest: true, claims: {} };
+}
+
+/** Whom a request names; what is no name is refused later. */
+function usersIn(body: unknown): unknown[] {
+  const { userId, userIds } = (body ?? {}) as { userId?: unknown; userIds?: unknown };
+  const named = Array.isArray(userIds) ? userIds : [];
+  return userId === undefined ? named : [userId, ...named];
 }

@@ -1,3 +1,5 @@
+import type { BackEnd } from "../../auth/api-keys.ts";
+import { OPERATOR_NAMESPACE } from "../../auth/operator.ts";
 import { jsonEventText } from "../../codec/json.ts";
 import {
   formatCursor,
@@ -16,22 +18,26 @@ import type { Namespace } from "../../session/namespace.ts";
 import { kindOf } from "../../session/room-kind.ts";
 import type { Can } from "../../session/services.ts";
 import { unknownNamespace } from "../../session/unknown.ts";
+import type { Caller } from "../../transport/caller.ts";
 import { answerWith, readMessages } from "../../transport/read-messages.ts";
 import { readNumber } from "../../transport/read-request.ts";
 import { readBytes } from "../body.ts";
-import { type CheckBackEnd, type CredentialParts, callerOf } from "../credentials.ts";
+import { type BackEnds, type CredentialParts, callerOf } from "../credentials.ts";
+import { PUSH_NAMESPACE } from "../notifications.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
 import type { ServerRoom } from "../server-room.ts";
 
 /** How many events a page of history has, unless it is asked for another number. */
 const PAGE_EVENTS = 50;
+/** The namespaces whose rooms are for one user each, or for operators, and nobody else may read. */
+const PRIVATE_NAMESPACES: ReadonlySet<string> = new Set(["user", PUSH_NAMESPACE, OPERATOR_NAMESPACE]);
 
 export interface RoomParts extends CredentialParts {
   rooms(): Promise<Rooms>;
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly can: Can;
   readonly limits: Limits;
-  readonly checkBackEnd: CheckBackEnd;
+  readonly backEnds: BackEnds;
   /** @throws {YamabikoError} as `ServerRoom`. */
   room(roomId: string): ServerRoom;
 }
@@ -64,10 +70,24 @@ export async function readable(
   parts: RoomParts,
   roomId: unknown = params.roomId,
 ): Promise<Room> {
-  const caller = await callerOf(request, url, from, parts);
+  const backEnd = parts.backEnds.find(request);
+  const caller = backEnd === null ? await callerOf(request, url, from, parts) : null;
   const address: RoomAddress = parseRoomId(roomId);
   const namespace = parts.namespaces.get(address.namespace);
   if (namespace === undefined) throw unknownNamespace(address.namespace, parts.namespaces);
+  if (caller === null) checkReader(backEnd!, address);
+  else await checkCaller(caller, address, parts);
+  return (await parts.rooms()).open(address.roomId, kindOf(namespace));
+}
+
+/** A back end reads what is no single user's own (INB-1). */
+function checkReader(backEnd: BackEnd, { namespace, roomId }: RoomAddress): void {
+  backEnd.checkScope("read");
+  backEnd.checkRoom(roomId);
+  if (PRIVATE_NAMESPACES.has(namespace)) throw new YamabikoError("access_denied", "This room is its user's alone.");
+}
+
+async function checkCaller(caller: Caller, address: RoomAddress, parts: RoomParts): Promise<void> {
   const { identity, guest } = caller;
   const user = {
     id: identity?.id ?? guest?.id ?? "",
@@ -75,9 +95,9 @@ export async function readable(
     guest: identity === null,
     claims: identity?.claims ?? {},
   };
+  parts.revocations.checkBan(address.roomId, user.id);
   if (!(await parts.can(user, address, "read")))
     throw new YamabikoError("access_denied", "You may not read this room.");
-  return (await parts.rooms()).open(address.roomId, kindOf(namespace));
 }
 
 /** `before` or `after` (a seq, or a cursor of the room's epoch) and `limit`; without either, the newest. */
@@ -115,8 +135,9 @@ function seqIn(room: Room, text: string): number {
 
 /** One event or an array of them; each is answered by its ack. After one that may come again the rest is not tried. */
 async function publishEvents({ request, params }: RouteRequest, parts: RoomParts): Promise<Answer> {
-  parts.checkBackEnd(request);
+  const backEnd = parts.backEnds.check(request, "publish");
   const room = parts.room(params.roomId!);
+  backEnd.checkRoom(room.roomId);
   const { isArray, messages } = readMessages(await readBytes(request, parts.limits.requestBytes), parts.limits);
   const events = messages.map(({ value }) => readEvent(value));
   const acks: Ack[] = [];

@@ -191,6 +191,13 @@ export function coreMessages({ joinEvents }: { readonly joinEvents: number }): r
       payload: object({ text, level: { enum: ["info", "warning"] } }),
     },
     {
+      type: "token_expiring",
+      from: "server",
+      inRoom: false,
+      summary: "The token ends soon: send another one in `authenticate` (AUTH-9).",
+      payload: object({ expiresAt: { type: "integer", description: "When, ms since 1970." } }),
+    },
+    {
       type: "closed",
       from: "server",
       inRoom: false,

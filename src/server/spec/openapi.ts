@@ -75,6 +75,7 @@ const TAGS: readonly (readonly [DescribedRoute["tag"], string])[] = [
   ["notifications", "The users' inboxes."],
   ["dashboards", "Numbers that change, and their past."],
   ["credentials", "What says who somebody is."],
+  ["access", "Access that is taken back: revocations, kicks and bans, by back ends with the scope `moderate`."],
   ["server", "The server itself."],
 ];
 

@@ -9,7 +9,15 @@ export interface DescribedRoute {
   /** `{roomId}` stands for a percent-encoded `roomId`. */
   readonly path: string;
   readonly operationId: string;
-  readonly tag: "messages" | "rooms" | "documents" | "notifications" | "dashboards" | "credentials" | "server";
+  readonly tag:
+    | "messages"
+    | "rooms"
+    | "documents"
+    | "notifications"
+    | "dashboards"
+    | "credentials"
+    | "access"
+    | "server";
   readonly summary: string;
   readonly description?: string;
   /** Who may ask: a user (by token, by ticket, or as a guest where guests are allowed), a back end by its API key, anybody. */
@@ -64,6 +72,9 @@ const ALWAYS: readonly ErrorCode[] = ["access_denied", "rate_limited", "unavaila
 const OF_USERS: readonly ErrorCode[] = ["unauthenticated", "token_expired", "invalid_message", ...ALWAYS];
 const OF_READERS: readonly ErrorCode[] = [...OF_USERS, "too_many_connections", "too_many_rooms"];
 const OF_BODIES: readonly ErrorCode[] = ["payload_too_large"];
+
+const OF_MODERATORS: readonly ErrorCode[] = ["unauthenticated", "invalid_message", ...OF_BODIES, ...ALWAYS];
+const REASON: JsonSchema = { type: "string", maxLength: 200, description: "For operators; no client is told." };
 
 const ROOMS: Parameter = {
   name: "roomId",
@@ -323,7 +334,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     tag: "rooms",
     summary: "Publish one event or several into a room, as the server.",
     description:
-      "No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
+      "Scope `publish`. No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
     auth: "backEnd",
     query: [],
     body: {
@@ -507,6 +518,171 @@ export const ROUTES: readonly DescribedRoute[] = [
   },
   {
     method: "POST",
+    path: "/api/tokens",
+    operationId: "signToken",
+    tag: "credentials",
+    summary: "A token for a user, signed with the server's secret. Only where tokens are checked with a secret.",
+    description: "Scope `tokens`.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: object({
+        user: text,
+        "name?": text,
+        "rooms?": {
+          type: "object",
+          description: "Room patterns and rights (AUTH-8).",
+          additionalProperties: list(text),
+        },
+        "expiresInMs?": { type: "integer", minimum: 1_000, description: "Default: an hour." },
+      }),
+      examples: { ada: { user: "ada", name: "Ada", rooms: { "chat:*": ["read", "write"] }, expiresInMs: 900_000 } },
+    },
+    answers: [{ status: 200, what: "The token.", content: json(object({ token: text, expiresInMs: count })) }],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
+    path: "/api/revoke",
+    operationId: "revoke",
+    tag: "access",
+    summary: "Take back the access of a user, a token or a connection, on all nodes.",
+    description:
+      "Its connections end within a second, and its tokens are not accepted any more; those issued later are. Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: {
+        ...object({
+          "user?": { type: "string", description: "All tokens of this user that were issued until now." },
+          "token?": { type: "string", description: "One token: its `jti`, or the token itself." },
+          "connection?": { type: "string", description: "The token that this connection came with." },
+          "reason?": REASON,
+        }),
+        oneOf: [{ required: ["user"] }, { required: ["token"] }, { required: ["connection"] }],
+      },
+      examples: { user: { user: "ada", reason: "lost laptop" }, token: { token: "d9c2…" } },
+    },
+    answers: [
+      {
+        status: 200,
+        what: "Done, and durable. False: there is no such connection.",
+        content: json(object({ revoked: { type: "boolean" } })),
+      },
+    ],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
+    path: "/api/recheck",
+    operationId: "recheckAccess",
+    tag: "access",
+    summary: "Ask the access rules again about everybody who is in a room, or about one user.",
+    description: "Who may not read a room any more leaves it. Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: { required: true, schema: object({ "user?": text }), examples: { all: {}, one: { user: "ada" } } },
+    answers: [
+      {
+        status: 200,
+        what: "Done on this node, and asked of the others.",
+        content: json(object({ rechecked: { const: true } })),
+      },
+    ],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "GET",
+    path: "/api/connections",
+    operationId: "listConnections",
+    tag: "access",
+    summary: "The connections of all nodes, a page at a time.",
+    description: "Scope `moderate`.",
+    auth: "backEnd",
+    query: [
+      { name: "user", what: "Only those of this user.", schema: text },
+      { name: "roomId", what: "Only those in this room.", schema: ref("RoomId") },
+      {
+        name: "limit",
+        what: "At most so many. Default: 100.",
+        schema: { type: "integer", minimum: 1, maximum: 1_000 },
+      },
+      { name: "after", what: "Goes on behind this connection, the last one of the page before.", schema: text },
+    ],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "By node, and of each node the oldest first.",
+        content: json(object({ connections: list(ref("Connection")), more: { type: "boolean" } })),
+      },
+    ],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
+    path: "/api/rooms/{roomId}/kick",
+    operationId: "kick",
+    tag: "access",
+    summary: "Take a user out of a room, on all nodes. It may join again.",
+    description: "Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: { required: true, schema: object({ user: text }), examples: { one: { user: "ada" } } },
+    answers: [{ status: 200, what: "Done.", content: json(object({ roomId: ref("RoomId"), userId: text })) }],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
+    path: "/api/rooms/{roomId}/ban",
+    operationId: "ban",
+    tag: "access",
+    summary: "Take a user out of a room, and do not let it in again.",
+    description: "Another ban of the same user takes the place of the first. Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: {
+      required: true,
+      schema: object({
+        user: text,
+        "forMs?": { type: "integer", minimum: 1, description: "For how long. Default: until it is lifted." },
+        "reason?": REASON,
+      }),
+      examples: { hour: { user: "eve", forMs: 3_600_000, reason: "spam" } },
+    },
+    answers: [{ status: 200, what: "The ban, which is durable.", content: json(ref("Ban")) }],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
+    path: "/api/rooms/{roomId}/unban",
+    operationId: "unban",
+    tag: "access",
+    summary: "Lift a ban.",
+    description: "Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: { required: true, schema: object({ user: text }), examples: { one: { user: "eve" } } },
+    answers: [{ status: 200, what: "Whether there was one.", content: json(object({ lifted: { type: "boolean" } })) }],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "GET",
+    path: "/api/rooms/{roomId}/bans",
+    operationId: "listBans",
+    tag: "access",
+    summary: "The bans of a room that are in force, the oldest first.",
+    description: "Scope `moderate`.",
+    auth: "backEnd",
+    query: [],
+    body: null,
+    answers: [{ status: 200, what: "The bans.", content: json(object({ bans: list(ref("Ban")) })) }],
+    errors: OF_MODERATORS,
+  },
+  {
+    method: "POST",
     path: "/api/dev/token",
     operationId: "issueDevToken",
     tag: "credentials",
@@ -636,6 +812,34 @@ export const ROUTE_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       },
     },
     "The newest slots of a dashboard. A row is the time its slot began, ms since 1970, then a value for each series; null is a gap.",
+  ),
+  Ban: object(
+    {
+      roomId: ref("RoomId"),
+      userId: text,
+      since: { type: "integer", description: "ms since 1970." },
+      until: { type: ["integer", "null"], description: "When it ends by itself, ms since 1970; null for never." },
+      reason: textOrNull,
+    },
+    "That a user may not be in a room.",
+  ),
+  Connection: object(
+    {
+      connectionId: text,
+      transport: text,
+      userId: textOrNull,
+      userName: textOrNull,
+      guest: { type: "boolean" },
+      address: textOrNull,
+      since: { type: "integer", description: "ms since 1970." },
+      expiresAt: { type: ["integer", "null"], description: "When its token ends, ms since 1970." },
+      rooms: list(ref("RoomId"), { description: "At most five of them." }),
+      roomCount: count,
+      latencyMs: { type: ["number", "null"], description: "Of its newest ping that was answered." },
+      outboxBytes: { type: ["integer", "null"], description: "What it has not taken yet." },
+      state: { enum: ["authenticating", "live", "behind"] },
+    },
+    "A connection, as an operator sees it.",
   ),
   Publication: object(
     { type: ref("MessageType"), payload: { type: "object" }, "messageId?": ref("MessageId") },

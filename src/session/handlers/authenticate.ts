@@ -1,7 +1,7 @@
-import { type Envelope, parseRoomId, YamabikoError } from "../../protocol/index.ts";
+import { type Envelope, YamabikoError } from "../../protocol/index.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
-import { leaveRoom } from "./leave-room.ts";
+import { leaveUnreadable } from "./leave-room.ts";
 
 /**
  * `authenticate {token}`: says who the client is; later, refreshes the token in place (AUTH-1 to AUTH-4).
@@ -24,23 +24,14 @@ export async function handleAuthenticate(session: Session, envelope: Envelope, s
     }
     const identity = await services.verifyToken(token);
     if (session.isEnded) return;
+    services.revocations.check(identity, identity.expiresAt);
     session.identify(identity, envelope.messageId);
-    if (!isFirst) await leaveWhatMayNotBeRead(session, services);
+    if (!isFirst) await leaveUnreadable(session, services);
     if (!session.isEnded) session.ack(envelope.messageId, { expiresAt: identity.expiresAt });
   } catch (error) {
     session.refuse(envelope.messageId, error);
     const isFinal = error instanceof YamabikoError && !error.retryable;
     if (isFirst && isFinal) session.close("unauthenticated", "the token was not accepted");
-  }
-}
-
-/** A new token may say less than the one before: rooms it may not read are left (AUTH-2). */
-async function leaveWhatMayNotBeRead(session: Session, services: Services): Promise<void> {
-  const roomIds = Array.from(session.memberships.values(), ({ room }) => room.roomId);
-  for (const roomId of roomIds) {
-    if (session.isEnded || session.user === null) return;
-    if (await services.can(session.user, parseRoomId(roomId), "read")) continue;
-    leaveRoom(session, roomId, "access_denied");
   }
 }
 

@@ -117,6 +117,7 @@ async function enter(
   const namespace = services.namespaces.get(address.namespace);
   if (namespace === undefined) throw unknownNamespace(address.namespace, services.namespaces);
   if (isFull(session, roomId, services)) throw tooManyRooms(services);
+  services.revocations.checkBan(roomId, user.id);
   if (!(await services.can(user, address, "read")))
     throw new YamabikoError("access_denied", "You may not read this room.");
   const { gatherMs, options } = await readWishes(entrance.members, namespace);
