@@ -21,7 +21,7 @@ export const CLOSE_CODES = {
   unauthenticated: {
     code: 4401,
     reconnect: false,
-    when: "a bad token, or an expired one",
+    when: "a bad token, an expired one, or one that was revoked",
   },
   forbidden: { code: 4403, reconnect: false, when: "another user's token, kicked, or banned" },
   heartbeat_timeout: { code: 4408, reconnect: true, when: "silent for too long" },
