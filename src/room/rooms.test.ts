@@ -200,6 +200,26 @@ describe("the rooms of a node", () => {
       expect(sink.seqs).toEqual([1, 2]);
     });
 
+    it("find it at once when the bus says that it listens again, and within a second more when the log could not be asked", async () => {
+      let resumed = (): void => {};
+      const onResumed = (run: () => void): void => {
+        resumed = run;
+      };
+      const node = world.node({ bus: (inner) => ({ ...deaf(false)(inner), onResumed }) });
+      const { sink } = await node.join();
+      await world.say(1);
+      resumed();
+      await world.settle();
+      expect(sink.seqs).toEqual([1]);
+      await world.say(1);
+      node.gate.failReads(1);
+      resumed();
+      await world.settle();
+      expect(sink.seqs).toEqual([1]);
+      await world.advance(1_000);
+      expect(sink.seqs).toEqual([1, 2]);
+    });
+
     it("ask for all heads in one question, and again after it failed", async () => {
       const node = world.node({ bus: deaf(false) });
       for (const id of [1, 2, 3]) await node.open(`chat:${id}`);

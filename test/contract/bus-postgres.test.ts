@@ -31,9 +31,12 @@ describe("a PostgreSQL bus", () => {
         { timeout: 20_000, interval: 10 },
       );
     await ring(1);
+    const resumed = vi.fn();
+    there.onResumed!(resumed);
     await server.kill();
     there.subscribe("chat:b", () => {});
     await server.start();
+    await vi.waitFor(() => expect(resumed).toHaveBeenCalledOnce(), { timeout: 20_000 });
     await ring(2);
     await Promise.all([here.close(), there.close()]);
   });

@@ -33,6 +33,8 @@ describe("a Redis bus", () => {
         { timeout: 10_000, interval: 5 },
       );
     await ring(1);
+    const resumed = vi.fn();
+    there.onResumed!(resumed);
     await server.kill();
     await vi.waitFor(() => {
       here.publish("chat:a", { kind: "event", from: "here", epoch: "e", seq: 2 });
@@ -40,6 +42,8 @@ describe("a Redis bus", () => {
     });
     there.subscribe("chat:b", (notice) => heard.push(notice));
     await server.start();
+    await vi.waitFor(() => expect(resumed).toHaveBeenCalledOnce(), { timeout: 10_000 });
+    // What is rung from then on is heard, in the rooms of before and those since.
     await ring(3);
     await Promise.all([here.close(), there.close()]);
   });
