@@ -25,6 +25,7 @@ export interface Bus {
    */
   onResumed?(run: () => void): void;
 
+  /** Hears nothing any more, and lets go when what was published has left, or has not in a second. */
   close(): Promise<void>;
 }
 
@@ -53,6 +54,8 @@ export type RoomNotice =
       /** Events up to it, in rising order. Whoever misses one between reads the log, so a bus may leave them out. */
       readonly events?: readonly CarriedEvent[] | undefined;
     }
+  /** The node led the room, and has given the lead back. */
+  | { readonly kind: "free"; readonly from: string }
   | { readonly kind: "signal"; readonly from: string; readonly envelope: Envelope }
   | {
       /** From what a namespace keeps of the room on one node to what it keeps on another; or, on a node channel, a word or an answer. */

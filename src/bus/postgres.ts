@@ -24,6 +24,8 @@ const MOST_BYTES = 7_900;
 const WAITING_NOTICES = 10_000;
 /** How many notices one statement sends. */
 const NOTICES_AT_ONCE = 500;
+/** How long what was published may take to leave before the bus lets go, ms. */
+const LEAVE_MS = 1_000;
 /** How often the listening connection is asked whether it is still there, and how long it may take to say so, ms. */
 const PING_MS = 2_000;
 const PONG_MS = 5_000;
@@ -69,6 +71,8 @@ class PostgresBus implements Bus {
   #waiting: (readonly [channel: string, text: string])[] = [];
   #isSending = false;
   #isClosed = false;
+  /** Called when nothing is on its way any more. */
+  #hasLeft = (): void => {};
 
   constructor(link: PostgresLink, ear: Ear, schema: string, events: LinkEvents) {
     this.#link = link;
@@ -101,6 +105,15 @@ class PostgresBus implements Bus {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#subscriptions.clear();
+    if (this.#isSending || this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LEAVE_MS);
+        this.#hasLeft = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
     await Promise.all([this.#ear.close(), this.#link.close()]);
   }
 
@@ -108,7 +121,7 @@ class PostgresBus implements Bus {
   async #send(): Promise<void> {
     if (this.#isSending) return;
     this.#isSending = true;
-    while (this.#waiting.length > 0 && !this.#isClosed) {
+    while (this.#waiting.length > 0) {
       const notices = this.#waiting.splice(0, NOTICES_AT_ONCE);
       const statement =
         "SELECT count(pg_notify(value->>0, value->>1)) FROM jsonb_array_elements($1::text::jsonb) AS notices";
@@ -117,6 +130,7 @@ class PostgresBus implements Bus {
       });
     }
     this.#isSending = false;
+    this.#hasLeft();
   }
 
   #hear(channel: string, text: string): void {

@@ -22,6 +22,8 @@ const UNANSWERED_NOTICES = 10_000;
 const UNANSWERED_SIZE = 16 * 1024 * 1024;
 /** How often the listening connection is asked whether it is still there, ms. */
 const PING_MS = 2_000;
+/** How long what was published may take to leave before the bus lets go, ms. */
+const LEAVE_MS = 1_000;
 /** How many rooms one command subscribes to. */
 const ROOMS_AT_ONCE = 500;
 
@@ -65,6 +67,8 @@ class RedisBus implements Bus {
   #unansweredSize = 0;
   #retry: NodeJS.Timeout | null = null;
   #resumed = (): void => {};
+  /** Called when nothing is on its way any more. */
+  #hasLeft = (): void => {};
   #hasListened = false;
   #isClosed = false;
 
@@ -105,6 +109,7 @@ class RedisBus implements Bus {
       .finally(() => {
         this.#unanswered--;
         this.#unansweredSize -= text.length;
+        if (this.#unanswered === 0) this.#hasLeft();
       });
   }
 
@@ -122,6 +127,15 @@ class RedisBus implements Bus {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#subscriptions.clear();
     this.#listening.disconnect();
+    if (this.#unanswered > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LEAVE_MS);
+        this.#hasLeft = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
     this.#link.close();
   }
 

@@ -81,6 +81,16 @@ describe("leading a room", () => {
     expect(b.lead!.holds()).toBe(true);
   });
 
+  it("goes to another at once that is told that it was given back", async () => {
+    const { clock, a, b } = world();
+    await clock.advance(1_000);
+    a.letGo();
+    await clock.flush();
+    b.leading.hurry();
+    await clock.flush();
+    expect(b.lead?.holds()).toBe(true);
+  });
+
   it("goes to another within 3 s when the leader dies, and never before its time is over", async () => {
     const { clock, a, b } = world();
     await clock.advance(5_000);

@@ -28,6 +28,8 @@ export interface LeadingParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Told when the lease was given back, so that others need not wait for its time to be over. Default: nobody. */
+  readonly freed?: (() => void) | undefined;
 }
 
 /** A time of leading: its end moves on with every renewal, and is never missed by more than a look at it. */
@@ -110,6 +112,11 @@ export class Leading {
       this.#waiting.splice(index, 1);
       if (this.#term?.run === run) this.#give();
     };
+  }
+
+  /** Another node gave the lease back: whoever waits here asks now. */
+  hurry(): void {
+    if (this.#term === null) void this.#ask();
   }
 
   /** Lets go, and asks no more. */
@@ -198,10 +205,10 @@ export class Leading {
   }
 
   #endLease(fence: number): void {
-    const { log, roomId } = this.#parts;
+    const { log, roomId, freed } = this.#parts;
     this.#givenFence = fence;
     // When it cannot be given back, it ends by itself.
-    log.endLease(roomId, this.#owner, fence).catch(() => {});
+    log.endLease(roomId, this.#owner, fence).then(freed, () => {});
   }
 
   #askIn(delayMs: number): void {

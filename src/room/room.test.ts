@@ -229,3 +229,22 @@ describe("an event that amends others", () => {
     expect(sink.seqs).toEqual(range(1, 7));
   });
 });
+
+describe("leading a room", () => {
+  it("goes to another node at once when the one that led ends, as soon as its log knows", async () => {
+    const world = new World();
+    const [a, b] = [world.node(), world.node()];
+    await world.settle();
+    const led: string[] = [];
+    const rooms = [await a.open(), await b.open()];
+    rooms[0]!.lead(() => led.push("a"));
+    await world.settle();
+    rooms[1]!.lead(() => led.push("b"));
+    await world.settle();
+    expect(led).toEqual(["a"]);
+    a.rooms.close();
+    await world.settle();
+    expect(led).toEqual(["a", "b"]);
+    world.close();
+  });
+});

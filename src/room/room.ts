@@ -110,7 +110,8 @@ export class Room {
       leave: (userId, reason) => this.#shared.leave(userId, reason),
       say: (userId, isDeparting) => this.#sayLeft(userId, isDeparting),
     });
-    this.#leading = new Leading(parts, this.#instance);
+    const freed = (): void => bus.publish(roomId, { kind: "free", from: parts.nodeId });
+    this.#leading = new Leading({ ...parts, freed }, this.#instance);
     this.#voice = new ChangeVoice({ ...parts, state: this.state, members: this.members });
     this.#follower = new Follower(parts, parts.head, {
       advanced: (event) => {
@@ -428,6 +429,9 @@ export class Room {
         return;
       case "note":
         this.#hearNote(notice);
+        return;
+      case "free":
+        this.#leading.hurry();
         return;
       case "state":
         this.#parts.peers.hearState(notice);

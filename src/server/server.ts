@@ -534,8 +534,9 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     alerts.close();
     parts?.operations.close();
     parts?.rooms.close();
-    await stores?.bus.close();
+    // What is being appended, and leads that are given back, are still told to the other nodes.
     await stores?.log.close();
+    await stores?.bus.close();
   };
   const stopWatching = watchStalls(observer);
   let closing: Promise<void> | null = null;

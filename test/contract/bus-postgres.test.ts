@@ -41,6 +41,21 @@ describe("a PostgreSQL bus", () => {
     await Promise.all([here.close(), there.close()]);
   });
 
+  it("lets what was published leave before it closes", async () => {
+    const here = await createPostgresBus({ url });
+    const there = await createPostgresBus({ url });
+    const heard: Notice[] = [];
+    there.subscribe("chat:last", (notice) => heard.push(notice));
+    await vi.waitFor(() => {
+      here.publish("chat:last", event(1));
+      expect(heard.length).toBeGreaterThan(0);
+    });
+    here.publish("chat:last", event(2));
+    await here.close();
+    await vi.waitFor(() => expect(heard.at(-1)).toMatchObject({ seq: 2 }));
+    await there.close();
+  });
+
   it("leaves out the events a notice carries where they are too large for it", async () => {
     const dropped = vi.fn();
     const here = await createPostgresBus({ url, events: { ...nullLinkEvents, dropped } });

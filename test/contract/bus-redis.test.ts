@@ -48,6 +48,21 @@ describe("a Redis bus", () => {
     await Promise.all([here.close(), there.close()]);
   });
 
+  it("lets what was published leave before it closes", async () => {
+    const here = await createRedisBus({ url: server.url });
+    const there = await createRedisBus({ url: server.url });
+    const heard: Notice[] = [];
+    there.subscribe("chat:last", (notice) => heard.push(notice));
+    await vi.waitFor(() => {
+      here.publish("chat:last", { kind: "event", from: "here", epoch: "e", seq: 1 });
+      expect(heard.length).toBeGreaterThan(0);
+    });
+    here.publish("chat:last", { kind: "event", from: "here", epoch: "e", seq: 2 });
+    await here.close();
+    await vi.waitFor(() => expect(heard.at(-1)).toMatchObject({ seq: 2 }));
+    await there.close();
+  });
+
   it("hears only the rooms it serves", async () => {
     const bus = await createRedisBus({ url: server.url });
     const channels = async () => (await server.ask("pubsub", "shardchannels", "*")) as string[];
