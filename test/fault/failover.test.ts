@@ -5,6 +5,7 @@ import { type Client, createClient } from "../../src/client/node.ts";
 import { createRedisLog } from "../../src/log/redis.ts";
 import type { Snapshot } from "../../src/protocol/game/snapshot.ts";
 import { until } from "../harness.ts";
+import { Figures, formatFigures } from "./figures.ts";
 import { meadow } from "./meadow.ts";
 import { NodeGroup } from "./node-group.ts";
 import { type Bundle, bundleCommand, type ServerProcess } from "./server-process.ts";
@@ -20,6 +21,8 @@ const LED_MS = IS_FULL ? 3_000 : 15_000;
 /** One tick as a player was told it. */
 interface SeenTick {
   readonly tick: number;
+  /** Which process made it: the lowest bits of its id. */
+  readonly by: number;
   /** How many steps the world has made. */
   readonly steps: number;
   /** Everything the tick says. */
@@ -98,7 +101,7 @@ function seen({ tick, slots, present, columns, world }: Snapshot): SeenTick {
   const players = Array.from({ length: slots }, (_, slot) =>
     present[slot] === 1 ? columns.map((column) => column[slot]) : null,
   );
-  return { tick, steps: world[0]!, world: JSON.stringify([players, ...world]), at: performance.now() };
+  return { tick, by: world[0]!, steps: world[1]!, world: JSON.stringify([players, ...world]), at: performance.now() };
 }
 
 const NAMES = ["ann", "bob", "cat"] as const;
@@ -108,7 +111,13 @@ describe("what one node leads, on three nodes", () => {
   beforeAll(async () => {
     bundle = await bundleCommand();
   });
-  afterAll(() => bundle.remove());
+  const stopped = new Figures("leading node stopped: game and ticker go on at the clients of the others");
+  const woke = new Figures("it wakes: its clients are given the other node's ticks");
+  const killed = new Figures("leading node killed: game and ticker go on at the clients of the others");
+  afterAll(async () => {
+    await bundle.remove();
+    console.info(formatFigures([stopped, woke, killed]));
+  });
   const ends: (() => unknown)[] = [];
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
@@ -185,7 +194,7 @@ describe("what one node leads, on three nodes", () => {
   }
 
   /** How long it takes until all of them are told something newer, ms. The world counts on from what they had heard of it. */
-  async function goesOn(players: readonly Player[], what: string, since: number): Promise<void> {
+  async function goesOn(players: readonly Player[], took: Figures, since: number): Promise<void> {
     // What was under way when the leader went has come.
     await new Promise((resolve) => setTimeout(resolve, 300));
     const before = players.map(({ ticks, beats }) => ({ ticks: ticks.length, beats: beats.length }));
@@ -197,7 +206,7 @@ describe("what one node leads, on three nodes", () => {
     const firsts = players.map(({ ticks }, at) => ticks[before[at]!.ticks]!);
     const gameMs = Math.max(...firsts.map(({ at }) => at - since));
     const tickerMs = Math.max(...players.map(({ beats }, at) => beats[before[at]!.beats]!.at - since));
-    console.info(`${what}: the game after ${Math.round(gameMs)} ms, the ticker after ${Math.round(tickerMs)} ms`);
+    took.add(Math.max(gameMs, tickerMs));
     expect(gameMs).toBeLessThan(LED_MS);
     expect(tickerMs).toBeLessThan(LED_MS);
     // The newest that a node knew; readers may have missed a tick on the way.
@@ -219,14 +228,14 @@ describe("what one node leads, on three nodes", () => {
         const stoppedAt = performance.now();
         group.nodes[0]!.signal("SIGSTOP");
         const lasts = others.map(({ newest }) => newest.tick);
-        await goesOn(others, "after a stop", stoppedAt);
+        await goesOn(others, stopped, stoppedAt);
         await until(() => performance.now() - stoppedAt >= STOPPED_MS, STOPPED_MS + 10_000);
         const [had, wokenAt] = [ann.ticks.length, performance.now()];
         group.nodes[0]!.signal("SIGCONT");
         // Its own reader noticed nothing but the pause, and is given the world of the other node.
         await until(() => ann.ticks.length >= had + 30, 20_000);
         const woken = ann.ticks.slice(had);
-        console.info(`after it woke: a tick of the other one after ${Math.round(woken[0]!.at - wokenAt)} ms`);
+        woke.add(woken[0]!.at - wokenAt);
         await until(() => others.every(({ newest }) => newest.tick > woken.at(-1)!.tick), 20_000);
         // It never ticked on its own: what it told begins where the other node began, not where it was stopped.
         const begun = Math.min(
@@ -237,13 +246,13 @@ describe("what one node leads, on three nodes", () => {
         for (const { tick } of woken) expect(tick).toBeGreaterThanOrEqual(begun);
         expect(players.flatMap(({ gone }) => gone)).toEqual([]);
 
-        const leader = group.nodes.find(({ child }) => child.pid === bob.beats.at(-1)!.by)!;
+        const leader = group.nodes.find(({ child }) => child.pid! % 65_536 === bob.newest.by)!;
         const index = group.nodes.indexOf(leader);
         expect(index).toBeGreaterThan(0);
         const left = players.filter((_, at) => at !== index);
         const killedAt = performance.now();
         await leader.kill();
-        await goesOn(left, "after a kill", killedAt);
+        await goesOn(left, killed, killedAt);
         // Who was on the node that died comes back on another one, as the player it was.
         const wanderer = players[index]!;
         const count = wanderer.ticks.length;
@@ -260,7 +269,7 @@ describe("what one node leads, on three nodes", () => {
         await until(() => left[0]!.metrics.length > told + 2, 20_000);
         for (const { nodes } of left[0]!.metrics.slice(-2)) expect(nodes.size).toBeLessThanOrEqual(2);
         judgeTicks(players);
-        expect(await judgeBeats(group)).toBe(3);
+        expect(await judgeBeats(group)).toBeGreaterThan(1);
         expect(group.failure).toBeNull();
         for (const end of ends.splice(0).reverse()) await end();
       }

@@ -1,3 +1,8 @@
+/** A table of them. */
+export function formatFigures(figures: readonly Figures[]): string {
+  return ["| what | p50 s | p99 s | max s | times |", "| --- | --- | --- | --- | --- |", ...figures].join("\n");
+}
+
 /** How long something took, again and again, ms. */
 export class Figures {
   readonly #what: string;

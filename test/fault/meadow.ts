@@ -1,13 +1,13 @@
 import { axis, defineGame, q16, u16 } from "../../src/protocol/game/index.ts";
 
 /**
- * A game whose world counts its own steps: whoever goes on with it from an older state than the others heard of, or beside
- * another node, counts wrong.
+ * A game whose world counts its own steps, and says by which process it made the last: whoever goes on with it from an older
+ * state than the others heard of, or beside another node, counts wrong.
  */
 export const meadow = defineGame({
   schema: {
     player: { x: q16(0, 1_000, 1 / 8) },
-    world: { steps: u16() },
+    world: { by: u16(), steps: u16() },
     input: { dx: axis() },
   },
   onJoin: () => ({ values: { x: 500 }, profile: { score: 7 } }),
@@ -15,6 +15,7 @@ export const meadow = defineGame({
     for (const [player, { dx }] of inputs) player.x += dx * 300 * dt;
   },
   rules(world) {
+    world.by = process.pid % 65_536;
     world.steps = (world.steps + 1) % 65_536;
   },
   commands: {

@@ -6,7 +6,7 @@ import { type Client, createClient, type Room, type TransportName } from "../../
 import { createLossyBus } from "../../src/testing/lossy-bus.ts";
 import { startServer, until } from "../harness.ts";
 import { RedisServer } from "../support/redis-server.ts";
-import { Figures } from "./figures.ts";
+import { Figures, formatFigures } from "./figures.ts";
 import { TRANSPORTS } from "./hopping-client.ts";
 import { NodeGroup } from "./node-group.ts";
 import { FaultProxy } from "./proxy.ts";
@@ -78,7 +78,7 @@ describe("recovery", () => {
   });
   afterAll(async () => {
     await bundle.remove();
-    console.info(["| what | p50 s | p99 s | max s | times |", "| --- | --- | --- | --- | --- |", ...all].join("\n"));
+    console.info(formatFigures(all));
   });
   const ends: (() => unknown)[] = [];
   afterEach(async () => {
