@@ -5,8 +5,6 @@ import { metricsOf, metricsPage } from "./metrics-table.ts";
 import { inRepository, textOf } from "./tables.ts";
 
 const NAME = /\byamabiko_[a-z0-9_]+/g;
-/** What Prometheus makes of a histogram. */
-const PARTS = /_(bucket|sum|count)$/;
 
 async function known(): Promise<Set<string>> {
   const names = new Set<string>();
