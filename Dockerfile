@@ -9,6 +9,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build:server
+COPY playground playground
+RUN npx vite build --config playground/console/vite.config.ts
 
 FROM node:22-alpine AS modules
 WORKDIR /app

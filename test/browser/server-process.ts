@@ -19,6 +19,9 @@ function checkBuilt(): void {
 /** A server started as a user starts it. */
 export interface ServerProcess {
   readonly url: string;
+  /** Where the admin console is, and the secret that was made for it. */
+  readonly adminUrl: string;
+  readonly adminSecret: string;
   /** Ends the process; removes its log unless `directory` was given. */
   stop(): Promise<void>;
 }
@@ -57,7 +60,7 @@ export async function startServer(start: ServerStart = {}): Promise<ServerProces
     if (start.directory === undefined) await rm(directory, { recursive: true, force: true });
   };
   try {
-    return { url: await addressOf(child), stop };
+    return { ...(await addressesOf(child)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -69,17 +72,18 @@ function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("YAMABIKO_")));
 }
 
-function addressOf(child: ChildProcess): Promise<string> {
+function addressesOf(child: ChildProcess): Promise<Omit<ServerProcess, "stop">> {
   return new Promise((resolve, reject) => {
     let printed = "";
     const fail = (why: string): void => reject(new Error(`The server ${why}. It printed:\n${printed}`));
     const timer = setTimeout(() => fail("did not print its address"), START_MS);
     const read = (chunk: Buffer): void => {
       printed += chunk.toString();
-      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
-      if (url === undefined) return;
+      const url = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(printed)?.[1];
+      const admin = /admin console is on (http:\S+), with the secret (\S+)\n/.exec(printed);
+      if (url === undefined || admin === null) return;
       clearTimeout(timer);
-      resolve(url);
+      resolve({ url, adminUrl: admin[1]!, adminSecret: admin[2]! });
     };
     child.stdout?.on("data", read);
     child.stderr?.on("data", read);

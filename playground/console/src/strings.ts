@@ -25,7 +25,7 @@ const en = {
 
   loginTitle: "Admin console",
   loginText:
-    "Show the secret of the admin listener. `yamabiko serve --dev` prints it; elsewhere it is YAMABIKO_ADMIN_SECRET.",
+    "Show the secret of the admin listener. “yamabiko serve --dev” prints it; elsewhere it is YAMABIKO_ADMIN_SECRET.",
   secret: "Secret",
   logIn: "Log in",
   wrongSecret: "The secret is not accepted.",
@@ -64,7 +64,7 @@ const en = {
   announce: "Announce",
   announceTitle: "Say something to clients",
   announceText:
-    "A message `announcement` to everybody who is connected now, of all or of some. Applications show it as they like.",
+    "A message of the type “announcement” to everybody who is connected now, of all or of some. Applications show it as they like.",
   announceWhat: "Text",
   announceTo: "To",
   toAll: "Everybody",
@@ -230,7 +230,7 @@ const ja: Strings = {
 
   loginTitle: "管理コンソール",
   loginText:
-    "管理リスナーのシークレットを入力してください。`yamabiko serve --dev` は起動時に表示します。本番では YAMABIKO_ADMIN_SECRET の値です。",
+    "管理リスナーのシークレットを入力してください。「yamabiko serve --dev」 は起動時に表示します。本番では YAMABIKO_ADMIN_SECRET の値です。",
   secret: "シークレット",
   logIn: "ログイン",
   wrongSecret: "シークレットが違います。",
@@ -268,7 +268,8 @@ const ja: Strings = {
   perMinute: (n) => `直近 1 分で ${n}`,
   announce: "お知らせ",
   announceTitle: "クライアントへのお知らせ",
-  announceText: "接続中の全員または一部に `announcement` を送ります。どう見せるかはアプリケーション次第です。",
+  announceText:
+    "接続中の全員または一部に 「announcement」メッセージを送ります。どう見せるかはアプリケーション次第です。",
   announceWhat: "本文",
   announceTo: "宛先",
   toAll: "全員",

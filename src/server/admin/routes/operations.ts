@@ -38,6 +38,7 @@ const logQuery = z.object({
   limit: limit(200, 50),
 });
 const userBody = z.object({ user: text });
+const memberBody = z.object({ user: text, room: text });
 const drainBody = z.object({ nodeId: text, isDraining: z.boolean() });
 
 /** What the console asks, and what it does. */
@@ -73,6 +74,7 @@ export function operationsRoutes({ operations, limits }: OperationRouteParts): R
     }),
     post("/api/announce", announcement, (said, operations) => operations.announce(said)),
     post("/api/disconnect", userBody, ({ user }, operations) => operations.disconnect(user)),
+    post("/api/kick", memberBody, ({ user, room }, operations) => operations.kick(user, room)),
     post("/api/drain", drainBody, ({ nodeId, isDraining }, operations) => operations.drain(nodeId, isDraining)),
   ];
 }
