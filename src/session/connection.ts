@@ -33,6 +33,11 @@ export interface Connection extends Sink {
   readonly latencyMs?: number | null;
   /** Somebody wants to know `latencyMs`: finds it out, so that it is there when it is asked for again. */
   measure?(): void;
+  /**
+   * For how long it has taken nothing of what waits for it, ms, as far as the heartbeat has looked; 0 when nothing waits. Absent where
+   * nobody knows.
+   */
+  readonly takesNothingForMs?: number;
   /** Whether more waits to be sent than the outbox limit allows. Then nothing more is done for the client until `wake`. */
   readonly isCongested: boolean;
   /** Takes a message made for this client alone; it leaves as what `deliver` takes does. Never throws. */

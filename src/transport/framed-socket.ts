@@ -55,6 +55,8 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
   readonly #out: Outflow;
   readonly #in: FrameReader;
   #heardAt: number;
+  /** When it was last seen to have taken everything, or some of what waited. */
+  #tookAt: number;
   #bytesRead = 0;
   /** When the newest ping left. */
   #pingedAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +76,7 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
     this.#socket = socket;
     this.#parts = parts;
     this.#heardAt = parts.clock.monotonic();
+    this.#tookAt = this.#heardAt;
     this.#out = new Outflow(socket, parts.fanout, parts.limits.outboxBytes, this);
     this.#in = new FrameReader(this, bounds);
   }
@@ -154,11 +157,17 @@ export abstract class FramedSocket implements FrameListener, OutflowOwner {
     // One who reads slowly lives, though our ping waits behind what it has not read yet. So does one we do not listen to,
     // unless that is because it does not read.
     const tookSome = this.#out.tookSome();
+    if (tookSome || !this.#out.isWaiting) this.#tookAt = this.#parts.clock.monotonic();
     if (isHeard || tookSome || (this.#isPausedByOwner && !this.#out.isCongested)) {
       this.#bytesRead = bytesRead;
       this.#heardAt = this.#parts.clock.monotonic();
     }
     return this.#heardAt;
+  }
+
+  /** As `Connection.takesNothingForMs`. */
+  get takesNothingForMs(): number {
+    return this.#out.isWaiting ? this.#parts.clock.monotonic() - this.#tookAt : 0;
   }
 
   // ---- out

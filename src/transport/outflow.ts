@@ -57,6 +57,11 @@ export class Outflow implements Flushable {
     return this.#collected + this.#unsent;
   }
 
+  /** Whether something that was written has not left yet: what was only collected in this turn does not count. */
+  get isWaiting(): boolean {
+    return this.#unsent > 0;
+  }
+
   /** What was written and has not left yet, bytes. */
   get #unsent(): number {
     if (!this.#mayWait) return 0;

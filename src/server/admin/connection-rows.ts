@@ -1,4 +1,3 @@
-import type { Clock } from "../../protocol/index.ts";
 import { type ConnectionView, viewConnection } from "../../session/connection-view.ts";
 import type { Session } from "../../session/session.ts";
 import type { Answers } from "./node-questions.ts";
@@ -39,15 +38,14 @@ export interface ConnectionsAnswer {
 export function listConnections(
   sessions: Iterable<Session>,
   asked: ConnectionsAsked,
-  { nodeId, clock }: { nodeId: string; clock: Clock },
+  nodeId: string,
 ): ConnectionsAnswer {
-  const now = clock.monotonic();
   const fitting: { session: Session; rank: number | string }[] = [];
   let total = 0;
   let slow = 0;
   for (const session of sessions) {
     total++;
-    const score = slownessScore(session, now);
+    const score = slownessScore(session);
     if (score > 0) slow++;
     if ((asked.isSlow && score === 0) || !fits(session, asked)) continue;
     fitting.push({ session, rank: rankOf(session, asked.order, score) });
@@ -55,7 +53,7 @@ export function listConnections(
   fitting.sort(byRank);
   const rows = fitting.slice(0, asked.limit).map(({ session, rank }): ConnectionRow => {
     session.connection.measure?.();
-    return { ...viewConnection(session), nodeId, slowness: slownessOf(session, now), rank };
+    return { ...viewConnection(session), nodeId, slowness: slownessOf(session), rank };
   });
   return { total, fitting: fitting.length, slow, rows };
 }

@@ -72,7 +72,7 @@ export class Operations {
   readonly #announcer: Announcer;
 
   constructor(parts: OperationsParts) {
-    const { rooms, sessions, nodeId, clock } = parts;
+    const { rooms, sessions, nodeId } = parts;
     this.#parts = parts;
     this.tracer = new Tracer({ ...parts, own: parts.operatorNamespace });
     this.#announcer = new Announcer(rooms.words, () => sessions.all());
@@ -80,7 +80,7 @@ export class Operations {
     this.#questions = questions;
     questions.on("node", () => this.#view());
     questions.on("connections", (asked) =>
-      listConnections(sessions.all(), asked as unknown as ConnectionsAsked, { nodeId, clock }),
+      listConnections(sessions.all(), asked as unknown as ConnectionsAsked, nodeId),
     );
     questions.on("rooms", (asked) => listRooms(rooms.all(), asked as unknown as RoomsAsked));
     questions.on("room", (asked) => {
@@ -195,14 +195,13 @@ export class Operations {
   }
 
   async #view(): Promise<NodeView> {
-    const { nodeId, version, sessions, rooms, clock, registry, isDraining } = this.#parts;
-    const now = clock.monotonic();
+    const { nodeId, version, sessions, rooms, registry, isDraining } = this.#parts;
     const byTransport: Record<string, number> = {};
     let slow = 0;
     for (const session of sessions.all()) {
       const { transport } = session.connection;
       byTransport[transport] = (byTransport[transport] ?? 0) + 1;
-      if (slownessScore(session, now) > 0) slow++;
+      if (slownessScore(session) > 0) slow++;
     }
     let readersBehind = 0;
     for (const room of rooms.all()) readersBehind += room.behind;

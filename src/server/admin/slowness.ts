@@ -25,10 +25,10 @@ export type Slowness =
   | { readonly kind: "far"; readonly latencyMs: number };
 
 /** How slow a connection is, for sorting; 0 for one that is not. Bytes that wait weigh more than anything else. */
-export function slownessScore(session: Session, now: number): number {
+export function slownessScore(session: Session): number {
   const { connection } = session;
   const waiting = connection.pendingBytes ?? 0;
-  const forMs = waiting > 0 ? now - connection.heardAt : 0;
+  const forMs = connection.takesNothingForMs ?? 0;
   let score = 0;
   if (forMs >= TAKES_NOTHING_MS) score += 1_000_000 + forMs;
   if (waiting >= WAITING_BYTES) score += 500_000 + waiting / 1_024;
@@ -41,12 +41,12 @@ export function slownessScore(session: Session, now: number): number {
 }
 
 /** Why a connection is slow; nothing for one that is not. */
-export function slownessOf(session: Session, now: number): Slowness[] {
+export function slownessOf(session: Session): Slowness[] {
   const { connection } = session;
   const found: Slowness[] = [];
   const waitingBytes = connection.pendingBytes ?? 0;
-  const forMs = Math.round(now - connection.heardAt);
-  if (waitingBytes > 0 && forMs >= TAKES_NOTHING_MS) found.push({ kind: "takes_nothing", forMs, waitingBytes });
+  const forMs = Math.round(connection.takesNothingForMs ?? 0);
+  if (forMs >= TAKES_NOTHING_MS) found.push({ kind: "takes_nothing", forMs, waitingBytes });
   else if (waitingBytes >= WAITING_BYTES) found.push({ kind: "takes_slowly", waitingBytes });
   if (connection.isCongested) found.push({ kind: "not_read" });
   let named = 0;

@@ -5,7 +5,7 @@ import { defineNamespace, type Namespace, type OpenRoom, type RoomFeature } from
 import type { TraceTarget } from "./tracer.ts";
 
 /** How often the nodes are told that somebody still looks, ms. */
-const RENEW_MS = 4_000;
+const RENEW_MS = 2_000;
 
 /** What a trace is of: a user or a room. */
 const target = z
