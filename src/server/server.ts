@@ -477,7 +477,11 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
           clock,
           observer,
           openRoutes: health,
-          operatorRoutes: operationsRoutes({ operations: async () => (await serving()).operations, limits }),
+          operatorRoutes: operationsRoutes({
+            operations: async () => (await serving()).operations,
+            moderation,
+            limits,
+          }),
           metrics: metricsText,
           pages: createConsolePages(),
           webSocket: async () => (await serving()).webSocket,

@@ -148,6 +148,25 @@ describe("the admin listener over two nodes", () => {
     });
   });
 
+  it("takes a user out of a room, bans it until that is lifted, and revokes its access, on all nodes", async () => {
+    const eve = await nodes.open(nodes.there, "eve");
+    const member = { user: "eve", room: "chat:cellar" };
+    await join(eve, member.room);
+    expect((await post("/api/kick", member)).status).toBe(200);
+    await eve.next("left_room");
+    expect((await post("/api/ban", { ...member, reason: "noise" })).status).toBe(200);
+    const bans = async () => (await get<{ bans: object[] }>("/api/bans?room=chat:cellar", 1)).bans;
+    await until(async () => (await bans()).length === 1);
+    expect(await bans()).toMatchObject([{ userId: "eve", roomId: "chat:cellar", reason: "noise" }]);
+    expect(await eve.ask("join_room", { roomId: member.room })).toMatchObject({ success: false });
+    expect((await post("/api/unban", member)).status).toBe(200);
+    await until(async () => (await bans()).length === 0);
+    await until(async () => (await eve.ask("join_room", { roomId: member.room })).success);
+    expect((await post("/api/revoke", { user: "eve" })).status).toBe(200);
+    expect((await eve.closed).code).toBe(4401);
+    expect((await post("/api/revoke", {})).status).toBe(400);
+  });
+
   it("traces a user wherever it is: what it sends, how it is answered and how soon; payloads only when asked", async () => {
     const operator = await operate();
     const ben = await nodes.open(nodes.there, "ben");

@@ -75,7 +75,7 @@ describe("the admin listener", () => {
     expect((await ask(`${server.adminUrl}/readyz`)).status).toBe(200);
   });
 
-  it.each(["/api/login", "/api/overview", "/api/connections", "/api/nodes"])(
+  it.each(["/api/login", "/api/session", "/api/nodes", "/api/drain"])(
     "[case 18] is not there on the port of the clients: %s",
     async (path) => {
       const forwarded = { "X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1" };

@@ -151,11 +151,6 @@ export class Operations {
     this.#parts.sessions.disconnect(userId, "forbidden", "disconnected by an operator");
   }
 
-  /** Takes a user out of a room, on all nodes. It may join again. Throws `invalid_message`. */
-  kick(userId: string, room: string): void {
-    this.#parts.sessions.kick(userId, parseRoomId(room).roomId);
-  }
-
   /** Says something to clients, on all nodes. */
   announce(said: Announcement): void {
     const { to } = said;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type JsonObject, type Limits, validate, YamabikoError } from "../../../protocol/index.ts";
 import { readJson } from "../../body.ts";
+import type { Moderation } from "../../moderation.ts";
 import type { Route, RouteRequest } from "../../route.ts";
 import { announcement } from "../announcement.ts";
 import { CONNECTION_ORDERS } from "../connection-rows.ts";
@@ -10,6 +11,7 @@ import { ROOM_ORDERS } from "../room-rows.ts";
 export interface OperationRouteParts {
   /** Rejects while the server cannot serve. */
   operations(): Promise<Operations>;
+  readonly moderation: Moderation;
   readonly limits: Limits;
 }
 
@@ -39,10 +41,14 @@ const logQuery = z.object({
 });
 const userBody = z.object({ user: text });
 const memberBody = z.object({ user: text, room: text });
+const reason = z.string().max(200).optional();
+const banBody = memberBody.extend({ forMs: z.number().positive().optional(), reason });
+const revokeBody = z.object({ user: text.optional(), connection: text.optional(), reason });
+const bansQuery = z.object({ room: text.optional(), user: text.optional() });
 const drainBody = z.object({ nodeId: text, isDraining: z.boolean() });
 
 /** What the console asks, and what it does. */
-export function operationsRoutes({ operations, limits }: OperationRouteParts): Route[] {
+export function operationsRoutes({ operations, moderation, limits }: OperationRouteParts): Route[] {
   const get = (path: string, answer: (asked: RouteRequest, operations: Operations) => Promise<unknown>): Route => ({
     method: "GET",
     path,
@@ -74,7 +80,11 @@ export function operationsRoutes({ operations, limits }: OperationRouteParts): R
     }),
     post("/api/announce", announcement, (said, operations) => operations.announce(said)),
     post("/api/disconnect", userBody, ({ user }, operations) => operations.disconnect(user)),
-    post("/api/kick", memberBody, ({ user, room }, operations) => operations.kick(user, room)),
+    post("/api/kick", memberBody, (member) => moderation.kick(member)),
+    post("/api/ban", banBody, (ban) => moderation.ban(ban)),
+    post("/api/unban", memberBody, (member) => moderation.unban(member)),
+    post("/api/revoke", revokeBody, (revocation) => moderation.revoke(revocation)),
+    get("/api/bans", async ({ url }) => ({ bans: await moderation.bans(await queryOf(url, bansQuery)) })),
     post("/api/drain", drainBody, ({ nodeId, isDraining }, operations) => operations.drain(nodeId, isDraining)),
   ];
 }
