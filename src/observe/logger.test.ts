@@ -29,7 +29,7 @@ describe("the logger", () => {
     const written = linesOf((logger) => {
       logger.info({ token: "canary", payload: { content: "canary" } });
       logger.info({ request: { headers: { authorization: "canary", cookie: "canary" }, ticket: "canary" } });
-      logger.info({ config: { jwtSecret: "canary", apiKey: "canary" } });
+      logger.info({ config: { jwtSecret: "canary", apiKey: "canary", apiKeys: [{ key: "canary" }] } });
     });
     expect(written).not.toContain("canary");
     expect(written).toContain("[removed]");

@@ -26,6 +26,7 @@ const SECRET_KEYS = [
   "secret",
   "jwtSecret",
   "apiKey",
+  "apiKeys",
   "password",
   "payload",
   "data",

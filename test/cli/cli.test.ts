@@ -195,7 +195,7 @@ describe("yamabiko publish and tail", () => {
       const follower = new FakeTerminal({ YAMABIKO_URL: url });
       const following = main(["tail", "chat:lobby", "--json", "--transport", transport], follower);
       await until(() => follower.printed.length === 1);
-      const ways = [...(await server.metrics()).matchAll(/connections_total\{transport="(\w+)"\}/g)];
+      const ways = [...(await server.metrics()).matchAll(/connections_opened_total\{transport="(\w+)"\}/g)];
       expect(ways.map(([, way]) => way).filter((way) => way !== "send")).toEqual([
         transport.replace(/^.*polling$/, "poll"),
       ]);
