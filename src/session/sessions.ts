@@ -213,14 +213,25 @@ export class Sessions implements SessionKeeper {
   /** Something was decided about users: who it is about loses at once, on this node, what it may not have any more. Null: anything may have been. */
   enforce(decision: Decision | null): void {
     if (decision === null) {
-      for (const session of this.#all) session.checkRevocation();
-      for (const { userId, roomId } of this.#router.services.revocations.bans()) this.#expel(userId, roomId, "banned");
+      for (const session of this.#all) {
+        session.checkRevocation();
+        this.#leaveBanned(session);
+      }
     } else if (decision.type === "banned") {
       this.#expel(decision.userId, decision.roomId, "banned");
     } else if (decision.type === "user_revoked") {
       for (const session of this.#all) if (session.user?.id === decision.userId) session.checkRevocation();
     } else if (decision.type === "token_revoked") {
       for (const session of this.#all) session.checkRevocation();
+    }
+  }
+
+  #leaveBanned(session: Session): void {
+    const { user, memberships } = session;
+    const { revocations } = this.#router.services;
+    const rooms = Array.from(memberships.values(), ({ room }) => room.roomId);
+    for (const roomId of rooms) {
+      if (user !== null && revocations.banOf(roomId, user.id) !== null) leaveRoom(session, roomId, "banned");
     }
   }
 
