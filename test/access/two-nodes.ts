@@ -1,5 +1,7 @@
 import { signToken } from "../../src/auth/jwt.ts";
+import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
+import type { Log } from "../../src/log/log.ts";
 import { createMemoryLog } from "../../src/log/memory.ts";
 import { type Clock, systemClock } from "../../src/protocol/index.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
@@ -14,25 +16,35 @@ export type Node = YamabikoServer & { url: string; wsUrl: string; adminUrl: stri
 export class TwoNodes {
   readonly here: Node;
   readonly there: Node;
+  /** The log that they share. */
+  readonly log: Log;
   readonly #start: () => Promise<Node>;
   readonly #more: Node[] = [];
 
   readonly #clock: Clock;
 
-  private constructor(here: Node, there: Node, start: () => Promise<Node>, clock: Clock) {
+  private constructor(here: Node, there: Node, start: () => Promise<Node>, log: Log, clock: Clock) {
+    this.log = log;
     this.#clock = clock;
     this.here = here;
     this.there = there;
     this.#start = start;
   }
 
-  static async start(options: ServerOptions = {}): Promise<TwoNodes> {
+  /** @param openBus the bus of each node; default: one that loses nothing. */
+  static async start(options: ServerOptions = {}, openBus?: () => Bus): Promise<TwoNodes> {
     const log = createMemoryLog();
     const hub = createMemoryHub();
     const start = () =>
-      startServer({ log, bus: createMemoryBus({ hub }), dev: false, auth: { secret: SECRET }, ...options });
+      startServer({
+        log,
+        bus: openBus?.() ?? createMemoryBus({ hub }),
+        dev: false,
+        auth: { secret: SECRET },
+        ...options,
+      });
     const [here, there] = await Promise.all([start(), start()]);
-    return new TwoNodes(here, there, start, options.clock ?? systemClock);
+    return new TwoNodes(here, there, start, log, options.clock ?? systemClock);
   }
 
   /** One more node over the same log. */

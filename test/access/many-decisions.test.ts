@@ -1,0 +1,43 @@
+import { afterEach, expect, it } from "vitest";
+import type { Bus } from "../../src/bus/bus.ts";
+import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
+import { until } from "../harness.ts";
+import { TwoNodes } from "./two-nodes.ts";
+
+let nodes: TwoNodes | null = null;
+afterEach(() => nodes?.close());
+
+/** A bus that brings nothing of the room that decisions are kept in. */
+function deafBus(hub: ReturnType<typeof createMemoryHub>): Bus {
+  const inner = createMemoryBus({ hub });
+  return {
+    lossless: false,
+    subscribe: (channel, onNotice) => inner.subscribe(channel, onNotice),
+    publish(channel, notice) {
+      const isDecision = channel === "server:access" || (notice.kind === "note" && notice.name === "access");
+      if (!isDecision) inner.publish(channel, notice);
+    },
+    close: () => inner.close(),
+  };
+}
+
+it("AUTH-11: a node that missed more decisions than the log keeps has them from a snapshot, and so has one that starts", async () => {
+  const hub = createMemoryHub();
+  const clock = createFakeClock();
+  nodes = await TwoNodes.start({ clock }, () => deafBus(hub));
+  const { here, there } = nodes;
+  const ada = await nodes.open(there, "ada");
+  await ada.join("lobby");
+  await here.ban({ user: "ada", room: "lobby" });
+  for (let index = 0; index < 1_200; index++) await here.ban({ user: `troll-${index}`, room: "lobby" });
+  expect(ada.received.some(({ type }) => type === "left_room")).toBe(false);
+  // Until heads are compared; by then the log has let go of what the snapshot holds.
+  await clock.advance(6_000);
+  expect((await nodes.log.heads(["server:access"])).get("server:access")?.first).toBeGreaterThan(500);
+  expect((await ada.next("left_room", 25_000)).payload).toEqual({ roomId: "chat:lobby", reason: "banned" });
+  await until(async () => (await there.bans()).length === 1_201, 25_000);
+  const later = await nodes.startAnother();
+  expect(await later.bans()).toHaveLength(1_201);
+  expect(await later.unban({ user: "ada", room: "lobby" })).toBe(true);
+});
