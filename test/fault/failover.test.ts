@@ -218,7 +218,7 @@ describe("what one node leads, on three nodes", () => {
   }
 
   it(
-    `GAME-10, GAME-11: a game and a ticker go on within 3 s where they were when their node is stopped for ${STOPPED_MS / 1_000} s or killed, and never run twice (${TIMES} times)`,
+    `[case 54] GAME-10, GAME-11: a game and a ticker go on within 3 s where they were when their node is stopped for ${STOPPED_MS / 1_000} s or killed, and never run twice (${TIMES} times)`,
     async () => {
       for (let time = 0; time < TIMES; time++) {
         const { group, players, ann, bob, cat } = await play();

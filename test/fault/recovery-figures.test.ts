@@ -93,7 +93,7 @@ describe("recovery", () => {
   }
 
   it(
-    `RES-1: readers on every transport have everything again after a node is killed (${KILLS} times), and after Redis was restarted (${RESTARTS} times)`,
+    `[case 51] [case 53] RES-1: readers on every transport have everything again after a node is killed (${KILLS} times), and after Redis was restarted (${RESTARTS} times)`,
     async () => {
       const random = seededRandom(Number(process.env.TEST_SEED ?? "20240917"));
       const group = await NodeGroup.start({ command: bundle.command, nginx: true, random });
@@ -198,7 +198,7 @@ describe("recovery", () => {
     const tokenOf = (user: string) => signToken(SECRET, { user, expiresInMs: 3_600_000 });
 
     it(
-      `an event whose notice was lost is found when nothing comes after it (${GAPS} times)`,
+      `[case 52] an event whose notice was lost is found when nothing comes after it (${GAPS} times)`,
       async () => {
         const bus = async () =>
           createLossyBus(await createRedisBus({ url: redis.url }), { loss: 1, repetition: 0, delay: 0 });
@@ -220,7 +220,7 @@ describe("recovery", () => {
     );
 
     it(
-      `who is kicked or revoked is out within a second, whatever node and transport it reads by, and is given nothing after it (${KICKS} times)`,
+      `[case 5] [case 10] who is kicked or revoked is out within a second, whatever node and transport it reads by, and is given nothing after it (${KICKS} times)`,
       async () => {
         const nodes = [await node(), await node(), await node()];
         const roomId = `chat:out-${randomUUID()}`;

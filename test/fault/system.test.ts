@@ -9,7 +9,7 @@ const directory = fileURLToPath(new URL(`../../test-results/faults/${plan.name}-
 
 describe("three nodes behind nginx on one Redis, with clients on every transport", () => {
   it(
-    "RES-1, ACK-2, ACK-3, ACK-4: lose, repeat and reorder nothing, whatever is killed, stopped or cut off",
+    "[case 51] [case 53] [case 54] RES-1, ACK-2, ACK-3, ACK-4: lose, repeat and reorder nothing, whatever is killed, stopped or cut off",
     async () => {
       const { seed, complaints, examples, violations, counts, kills, partitions, ...rest } = await runPlan(
         plan,
