@@ -14,6 +14,7 @@ const CLIENTS = Number(process.env.TEST_ADMIN_CLIENTS ?? 30);
 /** Two thirds of these are in the busy room. */
 const TALKERS = 30;
 const WIDE = { width: 1360, height: 900 };
+const MIDDLING = { width: 880, height: 900 };
 const NARROW = { width: 390, height: 844 };
 const ROOM = "chat:busy";
 
@@ -157,6 +158,7 @@ describe("the admin console in a browser (needs chromium and `npm run build`)", 
   it.each([
     ["wide, light, English", WIDE, "light", "en"],
     ["wide, dark, Japanese", WIDE, "dark", "ja"],
+    ["middling, light, English", MIDDLING, "light", "en"],
     ["narrow, dark, English", NARROW, "dark", "en"],
     ["narrow, light, Japanese", NARROW, "light", "ja"],
   ] as const)("can be read and reached: %s", async (name, viewport, theme, language) => {
