@@ -9,6 +9,7 @@ export type { AbnormalDisconnects, DisconnectsSettled } from "./observe/disconne
 export type { LikelyCause, LikelyCauseName } from "./observe/likely-cause.ts";
 export * from "./protocol/index.ts";
 export type { AlertOptions } from "./server/disconnect-alerts.ts";
+export type { Erasure } from "./server/erasure.ts";
 export type { ServerEvents } from "./server/events.ts";
 export type { BanQuery, Expulsion, NewBan, Revocation } from "./server/moderation.ts";
 export type { PushOptions } from "./server/notifications.ts";

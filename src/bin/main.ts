@@ -4,6 +4,8 @@ import { VERSION } from "../server/version.ts";
 import { ban, banHelp } from "./commands/ban.ts";
 import { doctor, doctorHelp } from "./commands/doctor.ts";
 import { kick, kickHelp } from "./commands/kick.ts";
+import { erase, eraseHelp } from "./commands/erase.ts";
+import { exportHelp, exportRoom } from "./commands/export.ts";
 import { migrate, migrateHelp } from "./commands/migrate.ts";
 import { nginx, nginxHelp } from "./commands/nginx.ts";
 import { publish, publishHelp } from "./commands/publish.ts";
@@ -18,6 +20,8 @@ const COMMANDS: Readonly<Record<string, { run: Command; help: () => string; what
   token: { run: token, help: () => tokenHelp, what: "sign a token" },
   tail: { run: tail, help: () => tailHelp, what: "follow a room's log" },
   migrate: { run: migrate, help: () => migrateHelp, what: "prepare the tables of a log in PostgreSQL" },
+  export: { run: exportRoom, help: () => exportHelp, what: "print a room's record: who sent what when" },
+  erase: { run: erase, help: () => eraseHelp, what: "erase what a person said" },
   doctor: { run: doctor, help: () => doctorHelp, what: "look whether a server is set up well" },
   nginx: { run: nginx, help: () => nginxHelp, what: "print a configuration for nginx" },
   publish: { run: publish, help: () => publishHelp, what: "send a message to a room" },

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly directory: string;
   /** Writes a line of result. */
   print(line: string): void;
+  /** Resolves when what was printed was taken, for commands that print much. Absent where nothing waits. */
+  readonly flushed?: () => Promise<void>;
   /** Writes a line about what is going on. */
   note(line: string): void;
   /** The lines of standard input. */

@@ -20,6 +20,7 @@ const code = await main(process.argv.slice(2), {
   env: process.env,
   directory: process.cwd(),
   print: (line) => void process.stdout.write(`${line}\n`),
+  flushed: () => new Promise((resolve) => process.stdout.write("", () => resolve())),
   note: (line) => void process.stderr.write(`${line}\n`),
   lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
   stopped: stopping.signal,

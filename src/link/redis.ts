@@ -80,6 +80,23 @@ export class RedisLink {
     });
   }
 
+  /**
+   * Some of the keys that match, over all nodes of a cluster.
+   * @param after `next` of the answer before; null to begin.
+   * @param count about how many keys are looked at.
+   */
+  async scan(after: string | null, match: string, count: number): Promise<{ keys: string[]; next: string | null }> {
+    const [node = "0", cursor = "0"] = (after ?? "0 0").split(" ");
+    const index = Number(node);
+    const masters = "nodes" in this.#client ? mastersOf(this.#client) : [this.#client];
+    const master = masters[index];
+    if (master === undefined) return { keys: [], next: null };
+    const answer = await master.call("scan", cursor, "MATCH", match, "COUNT", Math.max(1, count));
+    const [further, keys] = answer as [string, string[]];
+    if (further !== "0") return { keys, next: `${index} ${further}` };
+    return { keys, next: index + 1 < masters.length ? `${index + 1} 0` : null };
+  }
+
   /** What a script answers. All `keys` are of one hash tag. */
   async run(script: RedisScript, keys: readonly string[], values: readonly RedisValue[]): Promise<unknown> {
     const asked = performance.now();
@@ -140,6 +157,12 @@ interface Command {
   readonly values: readonly RedisValue[];
   resolve(answer: unknown): void;
   reject(error: Error): void;
+}
+
+/** The masters of a cluster, always in the same order. */
+function mastersOf(cluster: Cluster): Redis[] {
+  const addressOf = ({ options: { host, port } }: Redis): string => `${host}:${port}`;
+  return cluster.nodes("master").sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
 }
 
 /** Whether Redis refused with this word. */

@@ -82,6 +82,17 @@ export interface Log {
   /** All marks of that name of a user: roomId → seq. At most `limit` (default 1,000), latest moved first. */
   marksOf(user: string, name: string, limit?: number): Promise<Map<string, number>>;
 
+  /** Removes all marks of that name of a user, in all rooms. Durable when resolved. Resolves to how many there were. */
+  dropMarks(user: string, name: string): Promise<number>;
+
+  /**
+   * The rooms there are, page by page: one that is there all the while is given at least once, in no order. A page may be empty
+   * and not the last.
+   * @param after `next` of the page before; null for the first.
+   * @param limit about how many.
+   */
+  rooms(after: string | null, limit: number): Promise<RoomsPage>;
+
   /**
    * Takes the lease of a room, or keeps it. One owner at a time has it: who leads there, and nobody else.
    * - Nobody has it (it was never taken, was released, or its time is over): `owner` has it now, with a fence higher than
@@ -175,6 +186,13 @@ export interface RoomHead {
 /** What a read gives: events with consecutive seqs, and where the log stands. */
 export interface LogPage extends RoomHead {
   readonly events: readonly LogEvent[];
+}
+
+/** Some of the rooms of a log. */
+export interface RoomsPage {
+  readonly roomIds: readonly string[];
+  /** Where to go on; null when there are no more. Means something only to the log that gave it. */
+  readonly next: string | null;
 }
 
 /** How much of a room's log to keep. Absent means without bound in that respect. */

@@ -13,6 +13,7 @@ import {
   type NewEvent,
   type Retention,
   type RoomHead,
+  type RoomsPage,
   type Snapshot,
 } from "./log.ts";
 import { amendedMoved, fenceOver, headMoved, logClosed } from "./refusals.ts";
@@ -228,6 +229,21 @@ class MemoryLog implements Log {
     }
     found.sort((a, b) => b.mark.moved - a.mark.moved);
     return new Map(found.slice(0, limit).map(({ roomId, mark }) => [roomId, mark.seq]));
+  }
+
+  async dropMarks(user: string, name: string): Promise<number> {
+    this.#refuseWhenClosed();
+    let count = 0;
+    for (const marks of this.#marks.get(name)?.values() ?? []) if (marks.delete(user)) count++;
+    return count;
+  }
+
+  async rooms(after: string | null, limit: number): Promise<RoomsPage> {
+    this.#refuseWhenClosed();
+    const from = after === null ? 0 : Number(after);
+    // None is ever removed, so those that came first stay where they are.
+    const roomIds = Array.from(this.#rooms.keys()).slice(from, from + limit);
+    return { roomIds, next: from + roomIds.length < this.#rooms.size ? `${from + roomIds.length}` : null };
   }
 
   async lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {

@@ -77,6 +77,8 @@ class RemoteLog implements Log {
   setMark: Log["setMark"] = (...question) => this.#call("setMark", question);
   marks: Log["marks"] = (...question) => this.#call("marks", question);
   marksOf: Log["marksOf"] = (...question) => this.#call("marksOf", question);
+  dropMarks: Log["dropMarks"] = (...question) => this.#call("dropMarks", question);
+  rooms: Log["rooms"] = (...question) => this.#call("rooms", question);
   lease: Log["lease"] = (...question) => this.#call("lease", question);
   endLease: Log["endLease"] = (...question) => this.#call("endLease", question);
 

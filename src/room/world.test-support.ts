@@ -168,6 +168,8 @@ export class GatedLog implements Log {
   setMark: Log["setMark"] = (...question) => this.#current().setMark(...question);
   marks: Log["marks"] = (...question) => this.#current().marks(...question);
   marksOf: Log["marksOf"] = (...question) => this.#current().marksOf(...question);
+  dropMarks: Log["dropMarks"] = (...question) => this.#current().dropMarks(...question);
+  rooms: Log["rooms"] = (...question) => this.#current().rooms(...question);
   lease: Log["lease"] = (...question) => this.#current().lease(...question);
   endLease: Log["endLease"] = (...question) => this.#current().endLease(...question);
   close: Log["close"] = () => this.#current().close();

@@ -61,6 +61,7 @@ import { attachDashboards, dashboardNamespace } from "./dashboards.ts";
 import { arenaGames, createTicker, TICKER_ROOM } from "./demo.ts";
 import { spareDescriptors } from "./descriptors.ts";
 import { createDisconnectAlerts } from "./disconnect-alerts.ts";
+import { type Erasure, erasePerson } from "./erasure.ts";
 import { createEvents, type ServerEvents } from "./events.ts";
 import { HalfOpen } from "./half-open.ts";
 import { createHttp } from "./http.ts";
@@ -77,6 +78,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { moderationRoutes, type TokenSigner } from "./routes/moderation.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { healthRoutes, operationRoutes } from "./routes/operations.ts";
+import { recordRoutes } from "./routes/records.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { ServerDashboard } from "./server-dashboard.ts";
 import { ServerRoom } from "./server-room.ts";
@@ -125,6 +127,12 @@ export interface YamabikoServer {
   notify(userIds: readonly (string | number)[], notification: NotificationInput): Promise<NotifyOutcome[]>;
   /** A part of a user's inbox, newest first. */
   inbox(userId: string, query?: InboxQuery): Promise<InboxPage>;
+  /**
+   * Erases what a person said, from the logs of all rooms, and what is kept for them (PROTOCOL.md section 18): closes their
+   * connections, and resolves when it is durable. May be asked for again. Reads the whole log: for a request of a person, not
+   * for every day. Rejects with `unavailable` when the log cannot take it.
+   */
+  erase(userId: string): Promise<Erasure>;
   /** Closes a user's connections with 4403, on all nodes, whatever they came by. They may come again, unless a rule says otherwise. */
   disconnect(userId: string): Promise<void>;
   /**
@@ -409,6 +417,11 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     ipLimits,
     observer,
   };
+  const erase = async (userId: string): Promise<Erasure> => {
+    const { rooms, sessions } = await opened;
+    sessions.disconnect(userId, "forbidden", "your data are being erased");
+    return erasePerson(userId, { log: stores!.log, rooms, namespaces });
+  };
   const roomParts = {
     ...credentials,
     rooms: async () => (await serving()).rooms,
@@ -417,6 +430,11 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     limits,
     backEnds,
     room,
+    erase,
+    log: async () => {
+      await serving();
+      return stores!.log;
+    },
   };
   const health = healthRoutes({
     isReady: () => isReady && !isLeaving && !isDraining,
@@ -451,6 +469,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       listConnections: async (query) => (await serving()).connectionList.page(query),
     }),
     ...roomRoutes(roomParts),
+    ...recordRoutes(roomParts),
     ...documentsRoutes(roomParts),
     ...(service === null ? [] : notificationRoutes({ ...messages, service, can, backEnds })),
     ...(dashboards === null
@@ -597,6 +616,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     bans: (query) => moderation.bans(query),
 
     recheckAccess: (user) => moderation.recheck(user),
+    erase,
 
     async disconnect(userId) {
       (await opened).sessions.disconnect(userId, "forbidden", "disconnected by the server");

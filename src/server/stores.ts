@@ -1,14 +1,15 @@
+import { existsSync } from "node:fs";
 import type { Bus } from "../bus/bus.ts";
 import { createMemoryBus } from "../bus/memory.ts";
 import { createPostgresBus } from "../bus/postgres.ts";
 import { createRedisBus } from "../bus/redis.ts";
-import { withoutCredentials } from "../link/link.ts";
+import { type LinkEvents, withoutCredentials } from "../link/link.ts";
 import type { Log } from "../log/log.ts";
 import { createMemoryLog } from "../log/memory.ts";
 import { createPostgresLog, migratePostgres } from "../log/postgres.ts";
 import { createRedisLog } from "../log/redis.ts";
 import { createSqliteLog } from "../log/sqlite.ts";
-import type { Clock } from "../protocol/index.ts";
+import { type Clock, YamabikoError } from "../protocol/index.ts";
 import type { Link } from "./links.ts";
 import type { ServerOptions } from "./options.ts";
 
@@ -63,6 +64,25 @@ export function chooseStores(parts: StoresParts): () => Promise<{ log: Log; bus:
       throw error;
     }
   };
+}
+
+/**
+ * Opens a log of this address, to read it beside the servers that use it. A file of SQLite belongs to one process at a time.
+ * Rejects with `unavailable` when it cannot be opened.
+ * @throws {TypeError} for an address that is none.
+ */
+export function openLogToRead(address: string): Promise<Log> {
+  const quiet: LinkEvents = { up() {}, down() {}, answered() {}, dropped() {}, warning() {}, waiting() {} };
+  const path = sqlitePathOf(address);
+  if (path !== null) {
+    if (!existsSync(path)) throw new YamabikoError("unavailable", `There is no file ${path}.`);
+    return createSqliteLog({ path });
+  }
+  if (REDIS.test(address)) return createRedisLog({ url: address, events: quiet });
+  if (POSTGRES.test(address)) return createPostgresLog({ url: address, events: quiet });
+  throw new TypeError(
+    `"${withoutCredentials(address)}" is not a log that can be read: sqlite:PATH, redis://…, postgres://…`,
+  );
 }
 
 /** The log of this process for its workers; null for one that nodes share, which each opens for itself. */

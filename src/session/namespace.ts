@@ -57,6 +57,13 @@ export interface Namespace<
    * anybody joins; a thrown error refuses whoever wanted the room, and so does silence of 10 s.
    */
   open?(room: OpenRoom): RoomFeature | Promise<RoomFeature>;
+  /**
+   * What becomes of an event when the data of a person are erased (ERA-1): its new payload, or null where there is nothing of
+   * theirs in it. Asked about every event that names the person as its sender or has their id in its payload, and about every
+   * event of a room of their own; may be asked again. It must leave nothing of them. Default: an event they sent becomes
+   * `{erased: true}`, others stay; where the namespace is sealed, all stay.
+   */
+  erase?(request: EraseRequest): JsonObject | null;
   /** What it holds in memory, to be read when somebody looks at the metrics: by names of the observer's table. Default: nothing. */
   readonly gauges?: { readonly [name in GaugeName]?: () => number };
   /**
@@ -64,6 +71,17 @@ export interface Namespace<
    * A thrown error refuses the join, and that alone: who may read history and send by HTTP, `access` says. It also runs for every poll that goes on in a room (`context.resumed`).
    */
   onJoin?(context: JoinContext): JsonObject | undefined | Promise<JsonObject | undefined>;
+}
+
+/** An event, and the person whose data are to be erased. */
+export interface EraseRequest {
+  /** The part of the `roomId` after the colon. */
+  readonly name: string;
+  readonly userId: string;
+  readonly type: string;
+  /** Who sent it; null for the server. */
+  readonly sender: string | null;
+  readonly payload: JsonObject;
 }
 
 /** What a user may do in a room. */

@@ -131,6 +131,8 @@ class InjectingLog implements FaultyLog {
   setMark: Log["setMark"] = (...question) => this.#inner.setMark(...question);
   marks: Log["marks"] = (...question) => this.#inner.marks(...question);
   marksOf: Log["marksOf"] = (...question) => this.#inner.marksOf(...question);
+  dropMarks: Log["dropMarks"] = (...question) => this.#inner.dropMarks(...question);
+  rooms: Log["rooms"] = (...question) => this.#inner.rooms(...question);
   lease: Log["lease"] = (...question) => this.#inner.lease(...question);
   endLease: Log["endLease"] = (...question) => this.#inner.endLease(...question);
   close: Log["close"] = () => this.#inner.close();

@@ -40,6 +40,8 @@ export function endContract(on: LogSubject): void {
         setMark: () => log.setMark(on.room, "read", on.user, 1),
         marks: () => log.marks(on.room, "read"),
         marksOf: () => log.marksOf(on.user, "read"),
+        dropMarks: () => log.dropMarks(on.user, "read"),
+        rooms: () => log.rooms(null, 10),
         lease: () => log.lease(on.room, "node", 1_000),
         endLease: () => log.endLease(on.room, "node", 1),
       };

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { appendContract } from "./log-contract-append.ts";
 import { endContract } from "./log-contract-end.ts";
+import { eraseContract } from "./log-contract-erase.ts";
 import { keepContract } from "./log-contract-keep.ts";
 import { leaseContract } from "./log-contract-lease.ts";
 import { modelContract } from "./log-model.ts";
@@ -18,6 +19,7 @@ export function logContract(name: string, create: () => Promise<LogHarness>, tra
     appendContract(subject);
     keepContract(subject);
     leaseContract(subject);
+    eraseContract(subject);
     endContract(subject);
     modelContract(subject);
   });

@@ -15,7 +15,7 @@ export interface Witness {
   resumed(behind: number): void;
 }
 
-const EVENTS = ["new_message", "message_edited", "message_deleted", "reaction_changed"] as const;
+const EVENTS = ["new_message", "message_edited", "message_deleted", "reaction_changed", "events_erased"] as const;
 const STATES = ["room_users", "user_joined", "user_left", "user_typing", "messages_read"] as const;
 const SENDS: ReadonlySet<string> = new Set([
   "send_message",

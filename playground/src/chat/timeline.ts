@@ -141,6 +141,14 @@ function applyOne(messages: Map<number, ChatMessage>, orphans: ChatEnvelope[], e
     if (!messages.has(message.seq)) messages.set(message.seq, message);
     return;
   }
+  if (event.type === "events_erased") {
+    const { seqs } = fieldsOf(event.payload);
+    for (const seq of Array.isArray(seqs) ? seqs : []) {
+      const erased = messages.get(Number(seq));
+      if (erased !== undefined) messages.set(erased.seq, { ...changeMessage(erased, DELETION), userName: "" });
+    }
+    return;
+  }
   if (!CHANGES.has(event.type)) return;
   const target = numeric(fieldsOf(event.payload).seq);
   if (target === null) return;
@@ -148,6 +156,9 @@ function applyOne(messages: Map<number, ChatMessage>, orphans: ChatEnvelope[], e
   if (found === undefined) orphans.push(event);
   else messages.set(target, changeMessage(found, event));
 }
+
+/** What erasing a person's data does to their messages. */
+const DELETION = { type: "message_deleted", payload: {} } as const;
 
 const CHANGES: ReadonlySet<string> = new Set(["message_edited", "message_deleted", "reaction_changed"]);
 

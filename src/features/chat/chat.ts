@@ -1,4 +1,5 @@
 import { type AccessRule, defineNamespace, type Namespace } from "../../session/namespace.ts";
+import { eraseFromChat } from "./erasing.ts";
 import { createHistory } from "./history.ts";
 import { createMessages } from "./messages.ts";
 import { createReactions } from "./reactions.ts";
@@ -66,6 +67,7 @@ export function chat(options: ChatOptions = {}) {
     ...(access === undefined ? {} : { access }),
     ...(messagesPerSecond === undefined ? {} : { messagesPerSecond }),
     ...(retention === undefined ? {} : { retention }),
+    erase: eraseFromChat,
     onJoin: handleJoin,
   });
 }

@@ -162,7 +162,10 @@ export class Inbox implements Folded {
 
   /** Takes the next event of the log. One that is none of this feature's changes nothing. */
   apply({ seq, type, payload }: FoldedEvent): void {
-    if (type === "notification") {
+    if (type === "events_erased") {
+      const seqs = new Set(Array.isArray(payload.seqs) ? payload.seqs : []);
+      for (const item of [...this.#items.values()]) if (seqs.has(item.seq)) this.#remove(item);
+    } else if (type === "notification") {
       const item = readNew(payload);
       // Whoever publishes to a user's room by hand may repeat an id; the first one has it.
       if (item !== null && !this.#items.has(item.id)) this.#receive(seq, item);

@@ -1,5 +1,12 @@
 import { type JsonObject, type RoomAddress, validate, YamabikoError } from "../../protocol/index.ts";
-import { type Context, defineNamespace, type JoinContext, message, type Namespace } from "../../session/namespace.ts";
+import {
+  type Context,
+  defineNamespace,
+  type EraseRequest,
+  type JoinContext,
+  message,
+  type Namespace,
+} from "../../session/namespace.ts";
 import type { NotificationsHost } from "./host.ts";
 import type { Target } from "./inbox.ts";
 import { Inboxes, type InboxPage, type InboxQuery, type Notified, type NotifyOutcome } from "./inboxes.ts";
@@ -112,6 +119,7 @@ export function notifications(options: NotificationsOptions = {}) {
     });
   const { messagesPerSecond } = options;
   const namespace = defineNamespace({
+    erase: eraseOwn,
     name: USER,
     messages: {
       read_notifications: marks("read"),
@@ -154,6 +162,7 @@ export type NotificationsNamespace = ReturnType<typeof notifications>;
 /** The namespace that push subscriptions are kept in. Nobody has any right there; its rooms are the server's own. */
 export function pushSubscriptions() {
   return defineNamespace({
+    erase: eraseOwn,
     name: PUSH,
     messages: {},
     access: () => false,
@@ -339,4 +348,9 @@ function above0(name: string, value: number | undefined, byDefault: number): num
     throw new RangeError(`notifications: ${name} must be a whole number above 0`);
   }
   return number;
+}
+
+/** Everything in a room of one's own is about its user. */
+function eraseOwn({ name, userId, payload }: EraseRequest): JsonObject | null {
+  return name === userId && payload.erased !== true ? { erased: true } : null;
 }

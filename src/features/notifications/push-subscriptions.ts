@@ -100,7 +100,9 @@ class Subscriptions implements Folded {
   }
 
   apply({ type, payload }: FoldedEvent): void {
-    if (type === "push_subscribed") this.#add(payload);
+    // The room is its user's alone, so all of it was erased.
+    if (type === "events_erased") this.#known.clear();
+    else if (type === "push_subscribed") this.#add(payload);
     else if (type === "push_unsubscribed") this.#known.delete(String(payload.endpoint));
   }
 

@@ -12,6 +12,7 @@ import {
   type LogPage,
   type Retention,
   type RoomHead,
+  type RoomsPage,
   type Snapshot,
 } from "../log.ts";
 
@@ -167,6 +168,27 @@ export class PostgresLog extends FarLog implements Log {
         [user, name, whole(limit)],
       );
       return new Map(rows.map(({ room, seq }) => [room, seq]));
+    });
+  }
+
+  dropMarks(user: string, name: string): Promise<number> {
+    return this.ask(async () => {
+      const rows = await this.#link.query(
+        `DELETE FROM ${this.#schema}.marks WHERE owner = $1 AND name = $2 RETURNING room`,
+        [user, name],
+      );
+      return rows.length;
+    });
+  }
+
+  rooms(after: string | null, limit: number): Promise<RoomsPage> {
+    return this.ask(async () => {
+      const rows = await this.#link.query<{ name: string }>(
+        `SELECT name FROM ${this.#schema}.rooms WHERE name > $1 ORDER BY name LIMIT $2`,
+        [after ?? "", whole(limit)],
+      );
+      const roomIds = rows.map(({ name }) => name);
+      return { roomIds, next: roomIds.length < limit ? null : roomIds.at(-1)! };
     });
   }
 

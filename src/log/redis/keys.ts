@@ -12,6 +12,18 @@ export class RedisKeys {
     return [`${of}:room`, `${of}:events`, `${of}:ids`, `${of}:amends`, `${of}:snapshots`];
   }
 
+  /** Matches the first key of every room. */
+  get rooms(): string {
+    return `${this.#prefix.replace(/[*?[\]\\]/g, "\\$&")}:{*}:room`;
+  }
+
+  /** The room of a key that `rooms` matched; null when it is another key. */
+  roomOf(key: string): string | null {
+    const [before, after] = [`${this.#prefix}:{`, "}:room"];
+    const roomId = key.slice(before.length, -after.length);
+    return key.startsWith(before) && key.endsWith(after) && !roomId.includes("}") ? roomId : null;
+  }
+
   /** Users by the height of their mark in a room. */
   marks(roomId: string, name: string): string {
     return `${this.#prefix}:{${roomId}}:marks:${name}`;

@@ -14,6 +14,7 @@ import {
   type LogPage,
   type Retention,
   type RoomHead,
+  type RoomsPage,
   type Snapshot,
 } from "../log.ts";
 import type { RedisKeys } from "./keys.ts";
@@ -169,6 +170,27 @@ export class RedisLog extends FarLog implements Log {
         if (scores[index] !== null) marks.set(roomId, Number(scores[index]));
       });
       return marks;
+    });
+  }
+
+  dropMarks(user: string, name: string): Promise<number> {
+    return this.ask(async () => {
+      const ofUser = this.#keys.marksOf(user, name);
+      const rooms = (await this.#link.command("zrange", ofUser, 0, -1)) as string[];
+      const removed = await Promise.all(
+        rooms.map((roomId) => this.#link.command("zrem", this.#keys.marks(roomId, name), user)),
+      );
+      // Last, so that what was interrupted is found again.
+      await this.#link.command("del", ofUser);
+      return removed.filter((count) => Number(count) > 0).length;
+    });
+  }
+
+  rooms(after: string | null, limit: number): Promise<RoomsPage> {
+    return this.ask(async () => {
+      const { keys, next } = await this.#link.scan(after, this.#keys.rooms, whole(limit));
+      const roomIds = keys.map((key) => this.#keys.roomOf(key)).filter((roomId) => roomId !== null);
+      return { roomIds, next };
     });
   }
 

@@ -10,6 +10,7 @@ import {
   type NewEvent,
   type Retention,
   type RoomHead,
+  type RoomsPage,
   type Snapshot,
 } from "../log.ts";
 import { amendedMoved, fenceOver, headMoved, logClosed, logUnavailable } from "../refusals.ts";
@@ -146,6 +147,15 @@ export class SqliteLog implements Log, ThreadListener {
 
   marksOf(user: string, name: string, limit = 1_000): Promise<Map<string, number>> {
     return this.#ask({ kind: "marksOf", user, name, limit });
+  }
+
+  dropMarks(user: string, name: string): Promise<number> {
+    return this.#request({ kind: "dropMarks", user, name });
+  }
+
+  async rooms(after: string | null, limit: number): Promise<RoomsPage> {
+    const roomIds = await this.#ask<string[]>({ kind: "rooms", after: after ?? "", limit });
+    return { roomIds, next: roomIds.length < limit ? null : roomIds.at(-1)! };
   }
 
   lease(roomId: string, owner: string, ttlMs: number): Promise<Lease> {

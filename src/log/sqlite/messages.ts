@@ -52,6 +52,7 @@ export type WriteRequest =
       readonly user: string;
       readonly seq: number;
     }
+  | { readonly kind: "dropMarks"; readonly user: string; readonly name: string }
   | { readonly kind: "lease"; readonly roomId: string; readonly owner: string; readonly ttlMs: number }
   | { readonly kind: "release"; readonly roomId: string; readonly owner: string; readonly fence: number };
 
@@ -80,7 +81,8 @@ export type ReadRequest =
     }
   | { readonly kind: "snapshot"; readonly roomId: string; readonly atMost: number }
   | { readonly kind: "marks"; readonly roomId: string; readonly name: string; readonly limit: number }
-  | { readonly kind: "marksOf"; readonly user: string; readonly name: string; readonly limit: number };
+  | { readonly kind: "marksOf"; readonly user: string; readonly name: string; readonly limit: number }
+  | { readonly kind: "rooms"; readonly after: string; readonly limit: number };
 
 /** Events as they come from the worker: seven values each (seq, at, amends, type, sender, messageId, data). */
 export type EventColumns = SqlValue[];

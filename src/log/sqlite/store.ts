@@ -25,6 +25,9 @@ export class Store {
   readonly #setMark: Statement;
   readonly #marks: Statement;
   readonly #marksOf: Statement;
+  readonly #countMarks: Statement;
+  readonly #dropMarks: Statement;
+  readonly #names: Statement;
   /** The highest `moved` of any mark. */
   #moved: number;
 
@@ -61,6 +64,9 @@ export class Store {
       `SELECT rooms.name AS room, seq FROM marks JOIN rooms ON rooms.id = marks.room
        WHERE user = ? AND marks.name = ? ORDER BY moved DESC LIMIT ?`,
     );
+    this.#countMarks = database.prepare("SELECT count(*) AS count FROM marks WHERE user = ? AND name = ?");
+    this.#dropMarks = database.prepare("DELETE FROM marks WHERE user = ? AND name = ?");
+    this.#names = database.prepare("SELECT name FROM rooms WHERE name > ? ORDER BY name LIMIT ?");
     const { moved } = database.prepare("SELECT coalesce(max(moved), 0) AS moved FROM marks").get() as { moved: number };
     this.#moved = moved;
   }
@@ -104,6 +110,11 @@ export class Store {
         if (room === undefined) return new Map();
         return toMap(this.#marks.iterate(room.id, request.name, rowLimit(request.limit)), "user");
       }
+      case "rooms":
+        return Array.from(
+          this.#names.iterate(request.after, rowLimit(request.limit)) as Iterable<{ name: string }>,
+          ({ name }) => name,
+        );
       case "marksOf":
         return toMap(this.#marksOf.iterate(request.user, request.name, rowLimit(request.limit)), "room");
     }
@@ -155,6 +166,11 @@ export class Store {
         this.#moved = Math.max(this.#moved + 1, now * 1_000);
         this.#setMark.run(id, request.name, request.user, request.seq, this.#moved);
         return { seq: request.seq, moved: true };
+      }
+      case "dropMarks": {
+        const { count } = this.#countMarks.get(request.user, request.name) as { count: number };
+        this.#dropMarks.run(request.user, request.name);
+        return count;
       }
       case "lease":
         return this.#leases.lease(this.#rooms.get(request.roomId), request.owner, request.ttlMs, now);

@@ -156,6 +156,13 @@ export function coreMessages({ joinEvents }: { readonly joinEvents: number }): r
       }),
     },
     {
+      type: "events_erased",
+      from: "server",
+      inRoom: true,
+      summary: "An event of the room: what a person said there was erased (ERA-2).",
+      payload: object({ seqs: list(seq) }),
+    },
+    {
       type: "error",
       from: "server",
       inRoom: false,

@@ -353,6 +353,65 @@ export const ROUTES: readonly DescribedRoute[] = [
   },
   {
     method: "GET",
+    path: "/api/rooms/{roomId}/log",
+    operationId: "readLog",
+    tag: "rooms",
+    summary: "The record of a room, for back ends: who sent what when, oldest first.",
+    description: "Follow it with `after`, the `seq` of the last event, until there is none more.",
+    auth: "backEnd",
+    query: [
+      { name: "after", what: "Start after this seq. Default: 0.", schema: count, example: 0 },
+      { name: "limit", what: "How many events at most. Default: 500.", schema: count, example: 100 },
+    ],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "Some of the events that are kept, and where the log stands.",
+        content: json(
+          object({
+            roomId: ref("RoomId"),
+            epoch: text,
+            first: count,
+            head: count,
+            events: list(
+              object({
+                seq: count,
+                timestamp: text,
+                type: text,
+                sender: textOrNull,
+                messageId: textOrNull,
+                payload: { type: "object" },
+              }),
+            ),
+          }),
+        ),
+      },
+    ],
+    errors: ["unauthenticated", "invalid_message", ...ALWAYS],
+  },
+  {
+    method: "POST",
+    path: "/api/users/{userId}/erase",
+    operationId: "eraseUser",
+    tag: "rooms",
+    summary: "Erases what a person said, and what is kept for them.",
+    description:
+      "Closes their connections and answers when it is durable; it reads the whole log. May be asked for again.",
+    auth: "backEnd",
+    query: [],
+    body: null,
+    answers: [
+      {
+        status: 200,
+        what: "What was erased; `kept` are events of theirs in documents, which stay.",
+        content: json(object({ userId: text, rooms: count, events: count, marks: count, kept: count })),
+      },
+    ],
+    errors: ["unauthenticated", "invalid_message", ...ALWAYS],
+  },
+  {
+    method: "GET",
     path: "/api/notifications",
     operationId: "readNotifications",
     tag: "notifications",
