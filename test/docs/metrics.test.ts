@@ -10,6 +10,7 @@ async function known(): Promise<Set<string>> {
   const names = new Set<string>();
   for (const { name, type } of await metricsOf(true)) {
     names.add(name);
+    // What Prometheus makes of one.
     if (type === "histogram") for (const part of ["bucket", "sum", "count"]) names.add(`${name}_${part}`);
   }
   return names;
