@@ -5,6 +5,7 @@ import type {
   AppendResult,
   Log,
   LogEvent,
+  LogPage,
   NewEvent,
   Retention,
   RoomHead,
@@ -358,14 +359,24 @@ export class Room {
     subscription.seek({ epoch, seq: start, rev: this.state.rev }, gatherMs);
   }
 
+  /** Events of the log after a seq, and where the log stands: it may be ahead of what this node follows. */
+  readPage(after: number, limit: number): Promise<LogPage> {
+    return this.#parts.log.read(this.roomId, after, limit);
+  }
+
+  /** The same before a seq. */
+  readPageBack(before: number, limit: number): Promise<LogPage> {
+    return this.#parts.log.readBack(this.roomId, before, limit);
+  }
+
   /** Events of the log after a seq: history for features. */
   async read(after: number, limit: number): Promise<readonly LogEvent[]> {
-    return (await this.#parts.log.read(this.roomId, after, limit)).events;
+    return (await this.readPage(after, limit)).events;
   }
 
   /** Events of the log before a seq. */
   async readBack(before: number, limit: number): Promise<readonly LogEvent[]> {
-    return (await this.#parts.log.readBack(this.roomId, before, limit)).events;
+    return (await this.readPageBack(before, limit)).events;
   }
 
   /** The first result of a sender's messageId, as `Log.find`. */

@@ -107,6 +107,28 @@ describe.each(STORES)("two nodes on one %s", (_name, url, openLog, openBus) => {
     await until(() => reader.rooms.get(room)!.seq === 20);
     await judge(history, room, [writer, reader]);
   });
+
+  it("show in a room's history what was acknowledged at the other one, before they hear of it", async () => {
+    const room = `chat:stores-${randomUUID()}`;
+    const bus = async () => createLossyBus(await openBus(url), { loss: 1, repetition: 0, delay: 0 });
+    const north = await node({ bus: await bus() });
+    const south = await node({ bus: await bus() });
+    const token = await signToken(SECRET, { user: "reader", expiresInMs: 3_600_000 });
+    const read = async (query: string) => {
+      const answer = await fetch(`${south.url}/api/rooms/${room}/history?${query}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return (await answer.json()) as { messages: { seq: number }[]; more: boolean; cursor: string; head: number };
+    };
+    expect(await read("")).toMatchObject({ messages: [], more: false, head: 0 });
+    const writer = await join(new History(), room, "writer", north.wsUrl);
+    await Promise.all(Array.from({ length: 3 }, (_, index) => writer.send(room, `number ${index}`).ack));
+    expect(await read("limit=1")).toMatchObject({ messages: [{ seq: 3 }], more: true, head: 3 });
+    expect(await read("after=0&limit=2")).toMatchObject({ messages: [{ seq: 1 }, { seq: 2 }], more: true, head: 3 });
+    const { cursor } = await read("after=1");
+    expect(cursor).toMatch(/:3$/);
+    expect(await read(`after=${cursor}`)).toMatchObject({ messages: [], more: false, cursor, head: 3 });
+  });
 });
 
 describe("a server on Redis", () => {

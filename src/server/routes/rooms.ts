@@ -108,29 +108,20 @@ async function historyPage(room: Room, url: URL, limits: Limits): Promise<Answer
   }
   const limitText = url.searchParams.get("limit");
   const limit = limitText === null ? PAGE_EVENTS : readNumber("limit", limitText, 1, limits.joinEvents);
-  const from = after === null ? null : seqIn(room, after);
-  const events =
-    from === null
-      ? await room.readBack(before === null ? Number.POSITIVE_INFINITY : seqIn(room, before), limit)
-      : await room.read(from, limit);
-  const last = events.at(-1)?.seq;
-  const more =
-    from === null ? events.length > 0 && events[0]!.seq > room.first : last !== undefined && last < room.head;
-  const rest = JSON.stringify({
-    more,
-    cursor: formatCursor(room.epoch, last ?? from ?? room.head),
-    head: room.head,
-    epoch: room.epoch,
-  });
-  return { status: 200, text: `{"messages":[${events.map(jsonEventText).join(",")}],${rest.slice(1)}` };
-}
-
-function seqIn(room: Room, text: string): number {
-  const { epoch, seq } = parseCursor(/^\d{1,16}$/.test(text) ? Number(text) : text);
-  if (epoch !== null && epoch !== room.epoch) {
+  const place = before ?? after;
+  const cursor = place === null ? null : parseCursor(/^\d{1,16}$/.test(place) ? Number(place) : place);
+  const seq = cursor?.seq ?? Number.POSITIVE_INFINITY;
+  const page = after === null ? await room.readPageBack(seq, limit) : await room.readPage(seq, limit);
+  // Where the log stands is what it says, not what this node has heard: what was acknowledged elsewhere is in it already.
+  const { epoch, first, head, events } = page;
+  if (cursor !== null && cursor.epoch !== null && cursor.epoch !== epoch) {
     throw new YamabikoError("history_lost", "The log this cursor is of is no longer there.");
   }
-  return seq;
+  const last = events.at(-1)?.seq;
+  const more = after === null ? events.length > 0 && events[0]!.seq > first : last !== undefined && last < head;
+  const end = last ?? (after === null ? head : seq);
+  const rest = JSON.stringify({ more, cursor: formatCursor(epoch, end), head, epoch });
+  return { status: 200, text: `{"messages":[${events.map(jsonEventText).join(",")}],${rest.slice(1)}` };
 }
 
 /** One event or an array of them; each is answered by its ack. After one that may come again the rest is not tried. */
