@@ -28,6 +28,8 @@ export interface Bundle {
   readonly leadNode: string;
   /** A script for `--import` that moves the wall clock of the process when told. */
   readonly clockShift: string;
+  /** A server on Socket.IO, in place of the command. */
+  readonly socketIoServer: string;
   /** A process of clients, see `system/client-program.ts`. */
   readonly clientProgram: string;
   remove(): Promise<void>;
@@ -45,6 +47,7 @@ export async function bundleCommand(): Promise<Bundle> {
       worker: source("src/log/sqlite/worker.ts"),
       "memory-probe": source("test/fault/memory-probe.ts"),
       "clock-shift": source("test/fault/clock-shift.ts"),
+      "socket-io-server": source("test/fault/system/socket-io-server.ts"),
       "client-program": source("test/fault/system/client-program.ts"),
       "lead-node": source("test/fault/lead-node.ts"),
     },
@@ -60,6 +63,7 @@ export async function bundleCommand(): Promise<Bundle> {
     memoryProbe: join(directory, "memory-probe.js"),
     leadNode: join(directory, "lead-node.js"),
     clockShift: join(directory, "clock-shift.js"),
+    socketIoServer: join(directory, "socket-io-server.js"),
     clientProgram: join(directory, "client-program.js"),
     remove: () => rm(directory, { recursive: true, force: true }),
   };

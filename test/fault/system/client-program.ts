@@ -55,6 +55,11 @@ const WORDS_KEPT = 10;
 
 const MAKERS: Readonly<Record<ParticipantKind, () => Promise<MakeParticipant>>> = {
   yamabiko: async () => (history, plan) => new YamabikoParticipant(history, plan),
+  // Only here, so that whoever does not need it need not have it installed.
+  "socket.io": async () => {
+    const { SocketIoParticipant } = await import("./socket-io-participant.ts");
+    return (history, plan) => new SocketIoParticipant(history, plan);
+  },
 };
 
 class ClientProgram {

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { hashOf } from "../../../src/testing/history.ts";
+import { type HeadRecord, hashOf } from "../../../src/testing/history.ts";
 import type { HistoryFile } from "./history-file.ts";
 import type { System } from "./system.ts";
 
@@ -28,13 +28,15 @@ export async function headsOf(system: System): Promise<(readonly [roomId: string
 }
 
 /** Reads the logs of all rooms as Redis has them, past everything of Yamabiko but the form of its records. */
-export async function readRedis(system: System, history: HistoryFile): Promise<void> {
+export async function readRedis(system: System, history: HistoryFile): Promise<HeadRecord[]> {
+  const heads: HeadRecord[] = [];
   const client = new Redis({ port: system.redis.port, protocol: 2 });
   try {
     for (const roomId of system.rooms) {
       const [epoch, first, head] = await client.hmget(`yamabiko:{${roomId}}:room`, "epoch", "first", "head");
       const via = "Redis";
-      history.add({ kind: "head", via, roomId, epoch: epoch ?? "", first: Number(first), head: Number(head) });
+      heads.push({ kind: "head", via, roomId, epoch: epoch ?? "", first: Number(first), head: Number(head) });
+      history.add(heads.at(-1)!);
       for (let from = Number(first); from <= Number(head); from += PAGE) {
         const seqs = Array.from({ length: Math.min(PAGE, Number(head) - from + 1) }, (_, index) => from + index);
         const records = await client.hmget(`yamabiko:{${roomId}}:events`, ...seqs.map(String));
@@ -49,6 +51,7 @@ export async function readRedis(system: System, history: HistoryFile): Promise<v
         history.flush();
       }
     }
+    return heads;
   } finally {
     client.disconnect();
   }

@@ -20,7 +20,7 @@ export interface Participant {
 }
 
 /** Which program the clients are of. */
-export type ParticipantKind = "yamabiko";
+export type ParticipantKind = "yamabiko" | "socket.io";
 
 /** What a participant is. */
 export interface ParticipantPlan {

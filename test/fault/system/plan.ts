@@ -128,6 +128,26 @@ export const PLANS = {
     longestMs: 5 * 60_000,
     faults: { "log deleted": 2, "log cut": 2, "node killed": 2, "node cut off from Redis": 2 },
   },
+  /** The same for Socket.IO with its Redis adapter: a harness that finds nothing here would be believed nothing. */
+  control: {
+    ...COMMON,
+    name: "control",
+    participants: "socket.io",
+    transports: ["websocket"],
+    seed: 20_261_129,
+    ratePerSecond: 800,
+    acked: 10_000,
+    longestMs: 5 * 60_000,
+    askEveryMs: 0,
+    settleMs: 5_000,
+    faults: {
+      "node killed": 3,
+      "clients killed": 2,
+      "node cut off from Redis": 3,
+      "nginx killed": 1,
+      "clients cut off": 1,
+    },
+  },
 } as const satisfies Readonly<Record<string, RunPlan>>;
 
 /** The name of a plan. */

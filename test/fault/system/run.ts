@@ -4,7 +4,9 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { checkHistory } from "../../../src/testing/checker.ts";
+import type { HeadRecord } from "../../../src/testing/history.ts";
 import { bundleCommand } from "../server-process.ts";
+import { Deliveries } from "./deliveries.ts";
 import { headsOf, readMembers, readNode, readRedis } from "./final-state.ts";
 import { HistoryFile, HistoryFiles } from "./history-file.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -57,6 +59,7 @@ class Run {
   readonly #complaints: string[] = [];
   #printedBefore: readonly string[] = [];
   #lastHoldings: readonly Holding[] = [];
+  #heads: readonly HeadRecord[] = [];
   #loadMs = 0;
   #settledMs = 0;
   #saidAt = 0;
@@ -115,7 +118,9 @@ class Run {
     await this.#wait("everybody has everything", () => programs.every(({ hasReached }) => hasReached), describe);
     this.#settledMs = performance.now() - startedAt;
     this.#say(`settled after ${Math.round(this.#settledMs)} ms`);
-    await readRedis(this.#system, this.#final);
+    this.#heads = await readRedis(this.#system, this.#final);
+    // Of the control only the log is read: it has no more.
+    if (this.#plan.participants !== "yamabiko") return;
     for (const index of nodes.keys()) await readNode(this.#system, index, this.#final);
     const due = this.#membersDue();
     for (const index of nodes.keys()) await readMembers(this.#system, index, due, this.#final);
@@ -133,9 +138,10 @@ class Run {
     this.#say("judging");
     const { programs } = this.#system;
     const recovery = new Recovery();
+    const deliveries = new Deliveries();
     const chains = [...programs.map(({ historyPaths }) => historyPaths), [this.#faultsPath]];
     const verdict = checkHistory(
-      recovery.watch(new HistoryFiles(chains)),
+      deliveries.watch(recovery.watch(new HistoryFiles(chains))),
       new HistoryFiles([[this.#finalPath], [this.#faultsPath]]),
     );
     const { plan, seed, target } = { plan: this.#plan.name, seed: this.#plan.seed, target: this.#plan.acked };
@@ -155,6 +161,7 @@ class Run {
       examples: verdict.examples,
       counts: verdict.counts,
       target,
+      deliveries: deliveries.count(this.#heads),
       kills: this.#nemesis.count("kill"),
       partitions: this.#nemesis.count("partition"),
       otherFaults: this.#nemesis.count("other"),

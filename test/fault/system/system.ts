@@ -78,7 +78,7 @@ export class System {
       ends.push(...links.map((link) => () => link.close()));
       const nodes: ServerProcess[] = [];
       for (const link of links) {
-        const node = await ServerProcess.start(await nodeOptions(bundle, link, random));
+        const node = await ServerProcess.start(await nodeOptions(plan, bundle, link, random));
         ends.push(() => node.remove());
         nodes.push(node);
       }
@@ -153,11 +153,11 @@ export class System {
   }
 }
 
-async function nodeOptions(bundle: Bundle, link: FaultProxy, random: Random) {
+async function nodeOptions(plan: RunPlan, bundle: Bundle, link: FaultProxy, random: Random) {
   const port = await findPort(random);
   const redisUrl = `redis://127.0.0.1:${link.port}`;
   return {
-    command: bundle.command,
+    command: plan.participants === "yamabiko" ? bundle.command : bundle.socketIoServer,
     port,
     log: redisUrl,
     flags: ["--trusted-proxies", "127.0.0.1", "--heartbeat-ms", "5000"],

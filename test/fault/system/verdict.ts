@@ -14,6 +14,8 @@ export interface RunVerdict {
   readonly examples: readonly string[];
   readonly counts: Verdict["counts"];
   readonly target: number;
+  /** Deliveries that were owed to readers who stayed, and those that never came; not counted over several epochs. */
+  readonly deliveries: { readonly owed: number; readonly missing: number };
   readonly kills: number;
   readonly partitions: number;
   readonly otherFaults: number;
