@@ -1,11 +1,12 @@
-// npm run test:faults: the whole system under faults. Without a word the short form; --long, --loss and --control are the other
-// plans; --seed N repeats a run; --parts runs the long forms of the other fault tests.
+// npm run test:faults: the whole system under faults. Without a word the short form; --long, --recovery, --loss and --control are
+// the other plans; --seed N repeats a run; --report writes what it found into docs/reference/faults.md; --parts runs the long
+// forms of the other fault tests.
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { bin, ROOT, run } from "./steps.mjs";
 
-const PLANS = ["short", "long", "loss", "control"];
+const PLANS = ["short", "long", "recovery", "loss", "control"];
 const words = process.argv.slice(2);
 const plan = PLANS.find((name) => words.includes(`--${name}`));
 const rest = words.filter((word) => !PLANS.includes(word.replace(/^--/, "")));

@@ -6,6 +6,9 @@ import { freePort, TestProcess, until } from "./process.ts";
 
 const REDIS_SERVER = process.env.REDIS_SERVER_PATH ?? "redis-server";
 
+/** How long it may take to read its files, ms. */
+const LOAD_MS = 60_000;
+
 export interface RedisServerOptions {
   /** How the append-only file is synced; `off` for none. Default: `everysec`. */
   readonly appendfsync?: "always" | "everysec" | "no" | "off";
@@ -47,10 +50,14 @@ export class RedisServer {
     if (appendfsync !== "off") words.push("--appendfsync", appendfsync);
     const started = new TestProcess(REDIS_SERVER, [...words, ...args]);
     this.#process = started;
-    await until("Redis answers", async () => {
-      if (!started.isRunning) throw new Error(`Redis did not start: ${started.output}`);
-      return (await this.ask("ping").catch(() => null)) === "PONG";
-    });
+    await until(
+      "Redis answers",
+      async () => {
+        if (!started.isRunning) throw new Error(`Redis did not start: ${started.output}`);
+        return (await this.ask("ping").catch(() => null)) === "PONG";
+      },
+      LOAD_MS,
+    );
   }
 
   /** What it answers to one command, over a connection of its own. */

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { PLANS, type PlanName } from "./plan.ts";
+import { writeReport } from "./report.ts";
 import { runPlan } from "./run.ts";
 
 const { values } = parseArgs({
@@ -10,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     acked: { type: "string" },
     rate: { type: "string" },
+    report: { type: "boolean", default: false },
     calm: { type: "boolean", default: false },
   },
 });
@@ -28,6 +30,11 @@ const directory = fileURLToPath(new URL(`../../test-results/faults/${plan.name}-
 console.log(`${plan.name}, seed ${plan.seed}: ${plan.acked} messages; everything goes to ${directory}`);
 const verdict = await runPlan(plan, directory, console.log);
 console.log(JSON.stringify(verdict, null, 2));
+if (values.report) {
+  const page = fileURLToPath(new URL("../../docs/reference/faults.md", import.meta.url));
+  await writeReport(`${directory}verdict.json`, page);
+  console.log(`docs/reference/faults.md has it now.`);
+}
 const isRight = plan.participants === "yamabiko" ? verdict.ok : verdict.deliveries.missing > 0;
 console.log(isRight ? "As it should be." : "NOT as it should be.");
 process.exit(isRight ? 0 : 1);

@@ -24,6 +24,7 @@ export class Nemesis {
   readonly #taken = new Set<string>();
   readonly #active = new Set<Promise<void>>();
   #next = 0;
+  #endedAt = performance.now();
   #lastId = 0;
 
   constructor(system: System, plan: RunPlan, history: HistoryFile) {
@@ -68,6 +69,8 @@ export class Nemesis {
   }
 
   #canStart(kind: FaultKind): boolean {
+    const { gapMs } = this.#plan;
+    if (gapMs !== null && (this.#active.size > 0 || performance.now() < this.#endedAt + gapMs)) return false;
     return (
       this.#active.size < AT_ONCE && faultOf(kind).needs.every((list) => list.some((name) => !this.#taken.has(name)))
     );
@@ -90,6 +93,7 @@ export class Nemesis {
       .finally(() => {
         for (const name of taken) this.#taken.delete(name);
         this.#active.delete(active);
+        this.#endedAt = performance.now();
       });
     this.#active.add(active);
   }

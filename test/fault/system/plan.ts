@@ -27,6 +27,8 @@ export interface RunPlan {
   readonly longestMs: number;
   /** So long without any acknowledgement, and something is stuck, ms. */
   readonly stallMs: number;
+  /** With a number, a fault comes only so long after the end of the one before it, ms; else up to three at once. */
+  readonly gapMs: number | null;
   /** How long everybody may take to be handed everything when all faults are over, ms. */
   readonly settleMs: number;
 }
@@ -49,7 +51,7 @@ const COMMON = {
   nodes: 3,
   processes: 4,
   clients: 40,
-  rooms: 16,
+  rooms: 20,
   transports: ALL_TRANSPORTS,
   inFlight: 40,
   freshShare: 0.3,
@@ -57,6 +59,7 @@ const COMMON = {
   appendfsync: "always",
   needsFullDisk: true,
   stallMs: 90_000,
+  gapMs: null,
   settleMs: 60_000,
 } as const satisfies Partial<RunPlan>;
 
@@ -116,6 +119,31 @@ export const PLANS = {
       "clock moved": 8,
       "memory full": 4,
       "disk full": 4,
+    },
+  },
+  /** One fault at a time, to see how long each kind is felt. */
+  recovery: {
+    ...COMMON,
+    name: "recovery",
+    seed: 20_261_130,
+    ratePerSecond: 400,
+    acked: 0,
+    longestMs: 15 * 60_000,
+    freshShare: 0,
+    gapMs: 10_000,
+    faults: {
+      "node killed": 5,
+      "node killed, replies swallowed": 3,
+      "node stopped": 3,
+      "nodes restarted in turn": 2,
+      "node cut off from Redis": 6,
+      "Redis killed": 5,
+      "Redis stopped": 3,
+      "subscriptions killed": 3,
+      "connections to Redis killed": 3,
+      "nginx killed": 3,
+      "clients killed": 3,
+      "clients cut off": 3,
     },
   },
   /** The data of Redis is lost: epochs must end, and everybody must be told. */
