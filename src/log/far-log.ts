@@ -98,7 +98,7 @@ export abstract class FarLog implements AppendCarrier {
     if (code === HEAD_MOVED) return headMoved();
     if (code === AMENDED_MOVED) return amendedMoved();
     if (code === FENCE_OVER) return fenceOver();
-    this.known.note(roomId, epoch, seq);
+    this.known.note(roomId, epoch, seq, { seq, at: timestamp });
     return { epoch, seq, duplicate: code === DUPLICATE, timestamp };
   }
 

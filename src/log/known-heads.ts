@@ -5,9 +5,19 @@ const KNOWN_ROOMS = 20_000;
 export interface KnownHead {
   readonly epoch: string;
   readonly head: number;
+  /** The newest event of which it is known when it was appended. */
+  readonly mark: Mark;
 }
 
-const UNKNOWN: KnownHead = { epoch: "", head: 0 };
+/** An event by which a log is known again: one written over it has another time. */
+export interface Mark {
+  readonly seq: number;
+  /** When it was appended, ms since 1970. */
+  readonly at: number;
+}
+
+const NO_MARK: Mark = { seq: 0, at: 0 };
+const UNKNOWN: KnownHead = { epoch: "", head: 0, mark: NO_MARK };
 
 /** How far this node has seen the rooms of a log that is elsewhere: whoever keeps it may lose what it had. */
 export class KnownHeads {
@@ -20,10 +30,15 @@ export class KnownHeads {
   }
 
   /** Notes what was seen. Answers may come in another order than they were made. */
-  note(roomId: string, epoch: string, head: number): void {
-    const known = this.#rooms.get(roomId);
+  note(roomId: string, epoch: string, head: number, mark = NO_MARK): void {
+    const before = this.get(roomId);
+    const known = before.epoch === epoch ? before : UNKNOWN;
     this.#rooms.delete(roomId);
-    this.#rooms.set(roomId, known?.epoch === epoch && known.head > head ? known : { epoch, head });
+    this.#rooms.set(roomId, {
+      epoch,
+      head: Math.max(known.head, head),
+      mark: known.mark.seq > mark.seq ? known.mark : mark,
+    });
     if (this.#rooms.size > KNOWN_ROOMS) this.#rooms.delete(this.#rooms.keys().next().value!);
   }
 }

@@ -72,6 +72,33 @@ describe("a log on Redis", () => {
     expect((await headOf(log, untouched)).epoch).toBe(kept.epoch);
   });
 
+  it("has another epoch when what was lost has been written over by one who had not seen it", async () => {
+    const [ahead, other, behind] = [await openLog(), await openLog(), await openLog()];
+    const [room, sameHead, untouched] = [newRoom(), newRoom(), newRoom()];
+    for (const each of [room, sameHead, untouched]) await say(behind, each);
+    await server.ask("save");
+    const { epoch } = await say(ahead, room);
+    for (const each of [room, sameHead]) await say(ahead, each);
+    await other.read(room, 0, 10);
+    const kept = await headOf(ahead, untouched);
+    await server.kill();
+    await server.start();
+    // Who had not seen what was lost goes on in its place, and beyond it.
+    await vi.waitFor(() => say(behind, room), WAIT);
+    for (let count = 0; count < 3; count++) expect((await say(behind, room)).epoch).toBe(epoch);
+    const rewritten = await say(behind, sameHead);
+    const head = await vi.waitFor(() => headOf(ahead, room), WAIT);
+    expect(head).toMatchObject({ first: 1, head: 5 });
+    expect(head.epoch).not.toBe(epoch);
+    expect(await headOf(ahead, sameHead)).toMatchObject({ head: 2 });
+    expect((await headOf(ahead, sameHead)).epoch).not.toBe(rewritten.epoch);
+    // Whoever comes later finds it ended already.
+    expect(await vi.waitFor(() => other.read(room, 0, 10), WAIT)).toMatchObject({ epoch: head.epoch, head: 5 });
+    expect((await say(behind, room)).epoch).toBe(head.epoch);
+    await say(behind, untouched);
+    expect((await headOf(ahead, untouched)).epoch).toBe(kept.epoch);
+  });
+
   it("notices by appending, too", async () => {
     const log = await openLog();
     const room = newRoom();

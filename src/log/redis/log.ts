@@ -4,6 +4,7 @@ import type { RedisScript } from "../../link/redis-script.ts";
 import type { Clock } from "../../protocol/index.ts";
 import type { AppendAnswer, AppendCall } from "../append-lanes.ts";
 import { FarLog, whole } from "../far-log.ts";
+import type { Mark } from "../known-heads.ts";
 import {
   type AppendResult,
   DEDUPLICATION_MS,
@@ -57,7 +58,8 @@ export class RedisLog extends FarLog implements Log {
     return this.ask(async () => {
       const answer = await this.#runInRoom<PageAnswer>(READ, roomId, [whole(after), whole(limit), whole(maxBytes)]);
       const [epoch, first, head, from, ...records] = answer;
-      return { ...this.#learn(roomId, epoch, first, head), events: toEvents(roomId, from, 1, records) };
+      const events = toEvents(roomId, from, 1, records);
+      return { ...this.#learn(roomId, epoch, first, head, markOf(events.at(-1))), events };
     });
   }
 
@@ -65,7 +67,8 @@ export class RedisLog extends FarLog implements Log {
     return this.ask(async () => {
       const values = [whole(before), whole(limit), whole(maxBytes)];
       const [epoch, first, head, from, ...records] = await this.#runInRoom<PageAnswer>(READ_BACK, roomId, values);
-      return { ...this.#learn(roomId, epoch, first, head), events: toEvents(roomId, from, -1, records).reverse() };
+      const events = toEvents(roomId, from, -1, records).reverse();
+      return { ...this.#learn(roomId, epoch, first, head, markOf(events.at(-1))), events };
     });
   }
 
@@ -231,7 +234,8 @@ export class RedisLog extends FarLog implements Log {
 
   async #runInRoom<T>(script: RedisScript, roomId: string, values: readonly RedisValue[]): Promise<T> {
     const known = this.known.get(roomId);
-    const common = [this.now() ?? "", newEpoch(), known.epoch, known.head];
+    const { seq, at } = known.mark;
+    const common = [this.now() ?? "", newEpoch(), known.epoch, `${known.head} ${seq} ${Math.floor(at)}`];
     return (await this.#link.run(script, this.#keys.room(roomId), [...common, ...values])) as T;
   }
 
@@ -239,18 +243,21 @@ export class RedisLog extends FarLog implements Log {
   async #headOf(roomId: string): Promise<RoomHead> {
     const known = this.known.get(roomId);
     const [room] = this.#keys.room(roomId);
-    const [epoch, first, head] = (await this.#link.command("hmget", room, "epoch", "first", "head")) as (
-      | string
-      | null
-    )[];
-    const isBehind = epoch === known.epoch && Number(head) < known.head;
-    if (epoch != null && !isBehind) return this.#learn(roomId, epoch, Number(first), Number(head));
-    const opened = await this.#runInRoom<[string, number, number]>(OPEN_ROOM, roomId, []);
-    return this.#learn(roomId, ...opened);
+    const found = (await this.#link.command("hmget", room, "epoch", "first", "head", "at")) as (string | null)[];
+    const [epoch] = found;
+    const [first, head, at] = found.slice(1).map(Number) as [number, number, number];
+    const { mark } = known;
+    // Whether what this node has seen is still there beneath newer events, only the events tell.
+    const isAsSeen = head >= known.head && (mark.seq === 0 || (head === mark.seq && at === mark.at));
+    if (epoch != null && (epoch !== known.epoch || isAsSeen)) {
+      return this.#learn(roomId, epoch, first, head, { seq: head, at });
+    }
+    const opened = await this.#runInRoom<[string, number, number, number]>(OPEN_ROOM, roomId, []);
+    return this.#learn(roomId, opened[0], opened[1], opened[2], { seq: opened[2], at: opened[3] });
   }
 
-  #learn(roomId: string, epoch: string, first: number, head: number): RoomHead {
-    this.known.note(roomId, epoch, head);
+  #learn(roomId: string, epoch: string, first: number, head: number, mark?: Mark): RoomHead {
+    this.known.note(roomId, epoch, head, mark);
     return { epoch, first, head };
   }
 }
@@ -259,6 +266,10 @@ type PageAnswer = [epoch: string, first: number, head: number, from: number, ...
 
 function toEvents(roomId: string, from: number, step: 1 | -1, records: readonly string[]): LogEvent[] {
   return records.map((record, index) => toEvent(roomId, from + index * step, record));
+}
+
+function markOf(event: LogEvent | undefined): Mark | undefined {
+  return event === undefined ? undefined : { seq: event.seq, at: event.timestamp };
 }
 
 function newEpoch(): string {

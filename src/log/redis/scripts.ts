@@ -2,11 +2,13 @@ import { redisScript } from "../../link/redis-script.ts";
 
 /**
  * What every script of a room begins with. KEYS: room, events, ids, amends, snapshots. ARGV: the time in ms (empty: that
- * of Redis), an epoch for a log made now, and where the caller knows the log to stand (epoch, head).
+ * of Redis), an epoch for a log made now, and where the caller knows the log to stand: its epoch, and in one text its head, an
+ * event of it, and when that was appended (0 0: none).
  *
  * `open` finds the room or makes it. When Redis stands before what the caller has seen it has lost the rest (it restarted
- * without its newest writes, or a replica that was behind became the master): then the epoch ends here, so that everybody
- * who has seen more is told. When there is no room, nothing that is left of one belongs to it.
+ * without its newest writes, or a replica that was behind became the master); when another event stands where the caller has
+ * seen one, it has, and somebody who did not know has gone on from there. Then the epoch ends here, so that everybody who has
+ * seen more is told. When there is no room, nothing that is left of one belongs to it.
  */
 const OPEN = String.raw`
 local room_key, events_key, ids_key, amends_key, snapshots_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -21,6 +23,17 @@ local function save(room)
     'bytes', room.bytes, 'hollow', room.hollow)
 end
 
+-- Whether the log is not the one the caller has seen.
+local function is_other(room)
+  local head, seq, at = string.match(ARGV[4], '^(%d+) (%d+) (%d+)$')
+  head, seq, at = tonumber(head), tonumber(seq), tonumber(at)
+  if room.head < head then return true end
+  if seq == 0 or seq < room.first then return false end
+  if seq == room.head then return math.floor(room.at) ~= at end
+  local record = redis.call('HGET', events_key, seq)
+  return record and math.floor(tonumber(string.match(record, '^[^%z]+'))) ~= at
+end
+
 local function open()
   local found = redis.call('HMGET', room_key, 'epoch', 'first', 'head', 'at', 'bytes', 'hollow', 'fence')
   if not found[1] then
@@ -33,7 +46,7 @@ local function open()
     epoch = found[1], first = tonumber(found[2]), head = tonumber(found[3]), at = tonumber(found[4]),
     bytes = tonumber(found[5]), hollow = tonumber(found[6]), fence = tonumber(found[7] or 0)
   }
-  if room.epoch == ARGV[3] and room.head < tonumber(ARGV[4]) then
+  if room.epoch == ARGV[3] and is_other(room) then
     room.epoch = ARGV[2]
     redis.call('HSET', room_key, 'epoch', room.epoch)
   end
@@ -65,10 +78,10 @@ local function amends_member(type, amended, seq)
 end
 `;
 
-/** Where the log stands: epoch, first, head. */
+/** Where the log stands: epoch, first, head, and when the newest event was appended. */
 export const OPEN_ROOM = redisScript(`${OPEN}
 local room = open()
-return { room.epoch, room.first, room.head }
+return { room.epoch, room.first, room.head, room.at }
 `);
 
 /**
