@@ -29,8 +29,10 @@ export interface RunPlan {
   readonly stallMs: number;
   /** With a number, a fault comes only so long after the end of the one before it, ms; else up to three at once. */
   readonly gapMs: number | null;
-  /** How long everybody may take to be handed everything when all faults are over, ms. */
+  /** How long it may take until every message is answered when all faults are over, ms. */
   readonly settleMs: number;
+  /** How long everybody may take then to be handed everything, ms. */
+  readonly reachMs: number;
 }
 
 const ALL_TRANSPORTS: RunPlan["transports"] = [
@@ -61,6 +63,7 @@ const COMMON = {
   stallMs: 90_000,
   gapMs: null,
   settleMs: 60_000,
+  reachMs: 60_000,
 } as const satisfies Partial<RunPlan>;
 
 /** The plans by name. */
@@ -167,7 +170,7 @@ export const PLANS = {
     acked: 10_000,
     longestMs: 5 * 60_000,
     askEveryMs: 0,
-    settleMs: 5_000,
+    reachMs: 3_000,
     faults: {
       "node killed": 3,
       "clients killed": 2,

@@ -111,11 +111,17 @@ class Run {
     edge.cut();
     for (const program of programs) program.quiet();
     const startedAt = performance.now();
-    await this.#wait("every message is answered", () => programs.every(({ waiting }) => waiting === 0));
+    const { settleMs, reachMs } = this.#plan;
+    await this.#wait("every message is answered", settleMs, () => programs.every(({ waiting }) => waiting === 0));
     const heads = await headsOf(this.#system);
     for (const program of programs) program.reach(heads);
     const describe = () => programs.flatMap(({ behind }) => behind).join("; ");
-    await this.#wait("everybody has everything", () => programs.every(({ hasReached }) => hasReached), describe);
+    await this.#wait(
+      "everybody has everything",
+      reachMs,
+      () => programs.every(({ hasReached }) => hasReached),
+      describe,
+    );
     this.#settledMs = performance.now() - startedAt;
     this.#say(`settled after ${Math.round(this.#settledMs)} ms`);
     this.#heads = await readRedis(this.#system, this.#final);
@@ -190,11 +196,11 @@ class Run {
     return due;
   }
 
-  async #wait(what: string, isSo: () => boolean, describe: () => string = () => ""): Promise<void> {
-    const end = performance.now() + this.#plan.settleMs;
+  async #wait(what: string, longestMs: number, isSo: () => boolean, describe = () => ""): Promise<void> {
+    const end = performance.now() + longestMs;
     while (!isSo()) {
       if (performance.now() > end) {
-        this.#complaints.push(`${what}: not after ${this.#plan.settleMs} ms. ${describe()}`);
+        this.#complaints.push(`${what}: not after ${longestMs} ms. ${describe()}`);
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, TURN_MS));
