@@ -25,7 +25,7 @@ export function reportOf(verdict: RunVerdict): string {
   const { counts, violations, deliveries } = verdict;
   const found = (...kinds: readonly (keyof typeof violations)[]): number =>
     kinds.reduce((sum, kind) => sum + (violations[kind] ?? 0), 0);
-  const rows: readonly (readonly [string, number | string])[] = [
+  const rows: (readonly [string, number | string])[] = [
     ["acknowledged", counts.acked],
     ["delivered", counts.delivered],
     ["SIGKILLs", verdict.kills],
@@ -40,11 +40,12 @@ export function reportOf(verdict: RunVerdict): string {
     ["**phantom**", found("phantom", "foretold", "altered", "wrong_content")],
     ["**unresolved**", found("unresolved")],
     ["all violations", Object.values(violations).reduce((sum, count) => sum + count, 0)],
-    [
-      "deliveries that never came",
-      `${number(deliveries.missing)} of ${number(deliveries.owed)}${percent(deliveries.missing, deliveries.owed)}`,
-    ],
   ];
+  // Over several epochs it cannot be said what was owed.
+  if (counts.losses === 0) {
+    const { missing, owed } = deliveries;
+    rows.push(["deliveries that never came", `${number(missing)} of ${number(owed)}${percent(missing, owed)}`]);
+  } else rows.push(["told that something was lost", counts.losses]);
   const lines = [
     `Seed ${verdict.seed}, ${verdict.when.slice(0, 10)}, ${verdict.machine}; ${Object.entries(verdict.versions)
       .map(([name, version]) => `${name} ${version}`)
