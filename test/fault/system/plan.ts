@@ -55,7 +55,7 @@ const COMMON = {
   clients: 40,
   rooms: 20,
   transports: ALL_TRANSPORTS,
-  inFlight: 40,
+  inFlight: 30,
   freshShare: 0.3,
   askEveryMs: 250,
   appendfsync: "always",
@@ -100,7 +100,7 @@ export const PLANS = {
     ...COMMON,
     name: "long",
     seed: 20_261_127,
-    ratePerSecond: 2_000,
+    ratePerSecond: 1_700,
     acked: 1_000_000,
     longestMs: 19 * 60_000,
     faults: {
