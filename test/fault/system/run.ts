@@ -34,6 +34,8 @@ export async function runPlan(
     try {
       await run.load();
       await run.settle();
+    } catch (error) {
+      run.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
       await run.end();
       await system.stop();
@@ -75,6 +77,12 @@ class Run {
     this.#nemesis = new Nemesis(system, plan, this.#faults);
   }
 
+  /** Something is wrong with the run, or was not done. */
+  complain(complaint: string): void {
+    this.#complaints.push(complaint);
+    this.#say(`COMPLAINT: ${complaint}`);
+  }
+
   /** Sends until enough is acknowledged and all faults are done. */
   async load(): Promise<void> {
     const { programs } = this.#system;
@@ -93,9 +101,9 @@ class Run {
       if (this.#system.acked > last) [last, lastAt] = [this.#system.acked, now];
       if (isOver && last >= acked) break;
       const ended = [...this.#system.ended(), ...this.#nemesis.failures];
-      if (ended.length > 0) this.#complaints.push(...ended.map(({ message }) => message));
-      if (now - lastAt > stallMs) this.#complaints.push(`Nothing was acknowledged for ${stallMs} ms.`);
-      if (now - startedAt > longestMs) this.#complaints.push(`It was to take ${longestMs} ms at most.`);
+      for (const { message } of ended) this.complain(message);
+      if (now - lastAt > stallMs) this.complain(`Nothing was acknowledged for ${stallMs} ms.`);
+      if (now - startedAt > longestMs) this.complain(`It was to take ${longestMs} ms at most.`);
       if (this.#complaints.length > 0) break;
       this.#progress(startedAt);
       await new Promise((resolve) => setTimeout(resolve, TURN_MS));
@@ -153,10 +161,10 @@ class Run {
     const { plan, seed, target } = { plan: this.#plan.name, seed: this.#plan.seed, target: this.#plan.acked };
     for (const printed of this.#printedBefore) {
       const bad = printed.match(/^.*(uncaught|unhandled|"level":(50|60)).*$/im)?.[0];
-      if (bad !== undefined) this.#complaints.push(`A node printed: ${bad.slice(0, 500)}`);
+      if (bad !== undefined) this.complain(`A node printed: ${bad.slice(0, 500)}`);
     }
     const { acked, unknownInLog } = verdict.counts;
-    if (acked < target) this.#complaints.push(`${acked} of ${target} messages were acknowledged.`);
+    if (acked < target) this.complain(`${acked} of ${target} messages were acknowledged.`);
     this.#say(`${acked} acknowledged, ${unknownInLog} unanswered and in the log`);
     return {
       plan,
@@ -200,7 +208,7 @@ class Run {
     const end = performance.now() + longestMs;
     while (!isSo()) {
       if (performance.now() > end) {
-        this.#complaints.push(`${what}: not after ${longestMs} ms. ${describe()}`);
+        this.complain(`${what}: not after ${longestMs} ms. ${describe()}`);
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, TURN_MS));
