@@ -224,6 +224,9 @@ export function createClient(
     enableOfflineQueue: false,
     lazyConnect: true,
     retryStrategy: reconnectDelayMs,
+    // Whoever listens subscribes anew by itself. ioredis leaves the failure of its own attempt to nobody, and with a connection that
+    // is lost again at once that ends the process.
+    autoResubscribe: false,
   });
 }
 

@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { createRedisBus } from "../../src/bus/redis.ts";
 import { type LinkEvents, nullLinkEvents } from "../../src/link/link.ts";
 import type { Log } from "../../src/log/log.ts";
 import { createRedisLog } from "../../src/log/redis.ts";
@@ -252,3 +255,52 @@ async function resetPassword(url: string): Promise<void> {
   await client.config("SET", "requirepass", "");
   client.disconnect();
 }
+
+describe("a bus on Redis", () => {
+  it("outlives a connection that is lost while it subscribes again", async () => {
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    const links = new Set<Socket>();
+    let [cuts, isCutting] = [0, false];
+    const proxy = createServer((client) => {
+      const redis = connect(server.port, "127.0.0.1");
+      links.add(client);
+      client.on("data", (bytes) => {
+        const isSubscribing = String(bytes).includes("subscribe");
+        if (isCutting && isSubscribing && ++cuts <= 3) client.destroy();
+        else redis.write(bytes);
+      });
+      redis.on("data", (bytes) => client.write(bytes));
+      for (const [one, other] of [[client, redis] as const, [redis, client] as const]) {
+        one.on("error", () => {});
+        one.on("close", () => other.destroy());
+      }
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    const { port } = proxy.address() as AddressInfo;
+    const bus = await createRedisBus({ url: `redis://127.0.0.1:${port}` });
+    const other = await createRedisBus({ url: server.url });
+    try {
+      const heard = vi.fn();
+      bus.subscribe("chat:cut", heard);
+      const notice = { kind: "event", from: "other", epoch: "e", seq: 1 } as const;
+      const hear = () =>
+        vi.waitFor(() => {
+          other.publish("chat:cut", notice);
+          expect(heard).toHaveBeenCalled();
+        }, WAIT);
+      await hear();
+      isCutting = true;
+      for (const link of links) link.destroy();
+      await vi.waitFor(() => expect(cuts).toBeGreaterThan(3), WAIT);
+      heard.mockClear();
+      await hear();
+      expect(unhandled).not.toHaveBeenCalled();
+    } finally {
+      process.off("unhandledRejection", unhandled);
+      await Promise.all([bus.close(), other.close()]);
+      proxy.close();
+    }
+  });
+});
