@@ -206,6 +206,16 @@ describe("the members of a room", () => {
     expect(tellings).toEqual([1, 1, 5, 30]);
   });
 
+  it("MEM-3: a crowd that has gone is told so soon, however large it was", async () => {
+    for (const id of range(1, 6_000)) join(`${id}`);
+    expect(members.sweep()).toBe(true);
+    for (const id of range(11, 6_000)) members.leave(`${id}`, "left");
+    await clock.advance(1_000);
+    expect(members.sweep()).toBe(true);
+    await clock.advance(1_000);
+    expect(members.sweep()).toBe(false);
+  });
+
   it(`are listed up to ${CROWD}, and all of them counted`, () => {
     for (const id of range(1, CROWD + 5)) join(`${id}`);
     expect(members.list().count).toBe(CROWD + 5);

@@ -54,8 +54,8 @@ export class Members {
   readonly #leaving = new Set<LocalPresence>();
   #count = 0;
   #crowdChanged = false;
-  /** Before this time a crowd is not told its count again, by the monotonic clock, ms. */
-  #crowdDueAt = Number.NEGATIVE_INFINITY;
+  /** When a crowd was told its count last, by the monotonic clock, ms. */
+  #crowdToldAt = Number.NEGATIVE_INFINITY;
   /** The users of `list` as JSON text; null when it has to be made. */
   #usersText: string | null = null;
 
@@ -169,12 +169,17 @@ export class Members {
     for (const local of this.#leaving) {
       if (local.graceEndsAt !== null && local.graceEndsAt <= now) this.#remove(local);
     }
-    if (!this.#crowdChanged || now < this.#crowdDueAt) return false;
+    if (!this.#crowdChanged || now - this.#crowdToldAt < this.#crowdPauseMs()) return false;
     this.#crowdChanged = false;
+    this.#crowdToldAt = now;
+    return true;
+  }
+
+  /** By the count of now: those who are left when most have gone need not wait for what would be due to all. */
+  #crowdPauseMs(): number {
     const pauseMs = Math.min(this.#count * MEMBER_MS, CROWD_MS);
     // The sweep keeps the second, and one that comes a little early is not to cost another.
-    this.#crowdDueAt = pauseMs <= SECOND_MS ? now : now + pauseMs - SECOND_MS / 2;
-    return true;
+    return pauseMs <= SECOND_MS ? 0 : pauseMs - SECOND_MS / 2;
   }
 
   /** The users, at most `limit` of them, and the count of all. */
