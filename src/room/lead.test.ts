@@ -63,6 +63,22 @@ describe("leading a room", () => {
     return { clock, log, a: runners[0]!, b: runners[1]!, runners };
   }
 
+  it("is asked for again at once when the lease was given back while the question was under way", async () => {
+    const { clock, a, b } = world();
+    await clock.advance(0);
+    const [leader, waiting] = a.lead === undefined ? [b, a] : [a, b];
+    waiting.delayMs = 50;
+    waiting.leading.hurry();
+    await clock.advance(10);
+    leader.letGo();
+    await clock.advance(10);
+    waiting.leading.hurry();
+    waiting.delayMs = 0;
+    await clock.advance(100);
+    expect(waiting.lead?.holds()).toBe(true);
+    for (const { leading } of [leader, waiting]) leading.close();
+  });
+
   it("is for one node at a time, for as long as it goes on", async () => {
     const { clock, a, b } = world();
     await clock.advance(60_000);

@@ -87,6 +87,8 @@ export class Leading {
   #timer: Timer | null = null;
   #endTimer: Timer | null = null;
   #isAsking = false;
+  /** The lease was given back while it was asked for: the answer may be from before. */
+  #isHurried = false;
   #isClosed = false;
   /** The fence that was given back last: whatever the log still says of it is old. */
   #givenFence: number | null = null;
@@ -116,7 +118,9 @@ export class Leading {
 
   /** Another node gave the lease back: whoever waits here asks now. */
   hurry(): void {
-    if (this.#term === null) void this.#ask();
+    if (this.#term !== null) return;
+    this.#isHurried = this.#isAsking;
+    void this.#ask();
   }
 
   /** Lets go, and asks no more. */
@@ -141,6 +145,8 @@ export class Leading {
       if (!this.#isClosed) observer.failure("asking for the lead of a room", error);
     }
     this.#isAsking = false;
+    if (this.#isHurried && this.#term === null) nextMs = 0;
+    this.#isHurried = false;
     this.#askIn(nextMs);
   }
 
