@@ -117,6 +117,29 @@ describe("a flush", () => {
     for (const reader of [sink, late.sink]) expect(reader.seqs).toEqual([1, 2]);
   });
 
+  it("brings a signal to who has come and is still to be told of, and none from before", async () => {
+    const { sink } = await node.join();
+    await come("ann");
+    const room = await node.open();
+    room.signal("wave", 1);
+    room.members.join({ id: "ben", name: "ben" });
+    const late = await node.join();
+    room.markArrival();
+    await world.settle();
+    room.members.join({ id: "cleo", name: "cleo" });
+    const last = await node.join();
+    room.markArrival();
+    room.signal("wave", 2);
+    await world.settle();
+    await world.advance(50);
+    room.signal("wave", 3);
+    await world.settle();
+    const waves = (of: FakeSink) => of.messages.flatMap(({ type, payload }) => (type === "wave" ? [payload] : []));
+    expect(waves(sink)).toEqual([1, 2, 3]);
+    expect(waves(last.sink)).toEqual([2, 3]);
+    expect(waves(late.sink).slice(-2)).toEqual([2, 3]);
+  });
+
   it("goes on for those who are left, in whatever order the others go", async () => {
     const readers = await Promise.all(range(1, 6).map(() => node.join()));
     const room = await node.open();

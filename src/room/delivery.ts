@@ -48,8 +48,8 @@ export class Delivery implements Source {
   readonly #parts: DeliveryParts;
   readonly #follower: Follower;
   readonly #live = new LiveReaders();
-  /** Readers that have everything, but more than was flushed: live after the next flush. */
-  readonly #arriving = new Set<Subscription>();
+  /** Readers that have everything, but more than was flushed: live after the next flush. How many signals waited when each came. */
+  readonly #arriving = new Map<Subscription, number>();
   #readers = 0;
   /** Readers of bounded sinks that have everything: each goes on from its own cursor when there is more. */
   readonly #waiting = new Set<Subscription>();
@@ -165,13 +165,13 @@ export class Delivery implements Source {
       }
       if (this.#flushedRev !== state.rev) {
         // It has everything; only the others are still to be told, which may wait.
-        this.#arriving.add(subscription);
+        this.#arrive(subscription);
         this.markArrival();
         return;
       }
       if (group !== undefined) group.isAwaited = true;
     }
-    this.#arriving.add(subscription);
+    this.#arrive(subscription);
     this.mark();
   }
 
@@ -229,9 +229,9 @@ export class Delivery implements Source {
     for (const subscription of this.#live.clear()) {
       this.#putBack(subscription);
       subscription.epoch = epochBefore;
-      this.#arriving.add(subscription);
+      this.#arrive(subscription);
     }
-    for (const subscription of this.#waiting) this.#arriving.add(subscription);
+    for (const subscription of this.#waiting) this.#arrive(subscription);
     this.#flushed = this.head;
     this.mark();
   }
@@ -293,10 +293,33 @@ export class Delivery implements Source {
     if (this.#arriving.size > 0) {
       const arriving = Array.from(this.#arriving);
       this.#arriving.clear();
-      for (const subscription of arriving) this.#goOn(subscription);
+      for (const [subscription, before] of arriving) {
+        this.#goOn(subscription);
+        if (before < signals.length) this.#tellSignals(subscription, signals.slice(before));
+      }
     }
     if (hasNews && this.#waiting.size > 0) this.#flushWaiting(signals);
     return { events, readers };
+  }
+
+  #arrive(subscription: Subscription): void {
+    if (!this.#arriving.has(subscription)) this.#arriving.set(subscription, this.#signals.length);
+  }
+
+  /** What was signalled while a reader waited to become live is for it as well, unless it has more to catch up with. */
+  #tellSignals(subscription: Subscription, signals: readonly Envelope[]): void {
+    const { sink, isLive } = subscription;
+    if (!sink.writable || !(isLive || this.#arriving.has(subscription))) return;
+    try {
+      sink.deliver(
+        joinMessages(
+          sink.format,
+          signals.map((signal) => sink.format.envelope(signal)),
+        ),
+      );
+    } catch (error) {
+      this.#parts.observer.failure("encoding a signal", error);
+    }
   }
 
   /** Each goes on from its own cursor: what it is given is exactly what its cursor says. */
@@ -407,7 +430,7 @@ export class Delivery implements Source {
   #sendBack(subscriptions: readonly Subscription[]): void {
     for (const subscription of subscriptions) {
       this.#putBack(subscription);
-      this.#arriving.add(subscription);
+      this.#arrive(subscription);
     }
   }
 
