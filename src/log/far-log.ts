@@ -60,6 +60,8 @@ export abstract class FarLog implements AppendCarrier {
   }
 
   seen(roomId: string, epoch: string, head: number): void {
+    // What others tell may be late: only the log itself says that there is another epoch.
+    if (this.known.isOther(roomId, epoch)) return;
     this.known.note(roomId, epoch, head);
   }
 

@@ -29,6 +29,12 @@ export class KnownHeads {
     return this.#rooms.get(roomId) ?? UNKNOWN;
   }
 
+  /** Whether the room is known to be in another epoch. */
+  isOther(roomId: string, epoch: string): boolean {
+    const known = this.#rooms.get(roomId);
+    return known !== undefined && known.epoch !== epoch;
+  }
+
   /** Notes what was seen. Answers may come in another order than they were made. */
   note(roomId: string, epoch: string, head: number, mark = NO_MARK): void {
     const before = this.get(roomId);

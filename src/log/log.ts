@@ -115,7 +115,7 @@ export interface Log {
   /**
    * Somebody else has told what stands at `head` in this epoch, and the caller goes on from there without reading it. A log whose
    * keeper may lose what it had ends the epoch when it finds itself before that, as it does for what it gave out itself.
-   * Absent where nobody but the log may say what it holds: then it is read.
+   * Absent where nobody but the log may say what it holds: then it is read. `BEYOND_ALL` ends the epoch: two events are known under one seq.
    */
   seen?(roomId: string, epoch: string, head: number): void;
 
@@ -219,6 +219,9 @@ export interface Lease {
   /** How long the holder has it from the decision on, unless it asks again, ms. */
   readonly expiresInMs: number;
 }
+
+/** A head that no log has reached. */
+export const BEYOND_ALL = Number.MAX_SAFE_INTEGER;
 
 /** How long a messageId is remembered at least, ms. */
 export const DEDUPLICATION_MS = 24 * 60 * 60 * 1000;

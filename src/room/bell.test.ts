@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus, Notice } from "../bus/bus.ts";
+import { BEYOND_ALL } from "../log/log.ts";
 import { type Node, ROOM, range, World } from "./world.test-support.ts";
 
 type EventNotice = Notice & { kind: "event" };
@@ -142,6 +143,41 @@ describe("what a node tells others of a room's log", () => {
     expect(sink.seqs).toEqual([1]);
     const room = await there.open();
     expect((await room.page({ epoch: room.epoch, seq: 0 }, 10, 10_000)).events).toEqual(await world.events());
+  });
+
+  describe("when the log gave a seq again, because it lost whom it gave it to first", () => {
+    const other = (epoch: string, seq: number): EventNotice => ({
+      kind: "event",
+      from: "elsewhere",
+      epoch,
+      seq,
+      events: [{ seq, type: "said", sender: "zoe", messageId: "lost", timestamp: 1, data: '"lost"' }],
+    });
+
+    it("says so to its log, so that the epoch ends", async () => {
+      const [here, there] = [world.node(takesEvents), world.node(takesEvents)];
+      await here.open();
+      await there.join();
+      const { epoch } = await here.say({ text: "a" });
+      await world.settle();
+      there.rooms.get(ROOM)!.hear(published.at(-1)!);
+      expect(there.gate.told).toEqual([[ROOM, epoch, 1]]);
+      there.rooms.get(ROOM)!.hear(other(epoch, 1));
+      expect(there.gate.told.at(-1)).toEqual([ROOM, epoch, BEYOND_ALL]);
+    });
+
+    it("finds it at an append of its own too", async () => {
+      const [here, there] = [world.node(takesEvents), world.node(takesEvents)];
+      await there.open();
+      const room = await here.open();
+      const saying = here.say({ text: "a" });
+      room.hear(other(room.epoch, 1));
+      const { epoch } = await saying;
+      expect(here.gate.told).toEqual([
+        [ROOM, epoch, 1],
+        [ROOM, epoch, BEYOND_ALL],
+      ]);
+    });
   });
 
   it("of another epoch is taken by nobody: the log is asked", async () => {

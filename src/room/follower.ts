@@ -1,5 +1,14 @@
 import type { CarriedEvent } from "../bus/bus.ts";
-import type { Amendment, AppendOptions, AppendResult, Log, LogEvent, NewEvent, RoomHead } from "../log/log.ts";
+import {
+  type Amendment,
+  type AppendOptions,
+  type AppendResult,
+  BEYOND_ALL,
+  type Log,
+  type LogEvent,
+  type NewEvent,
+  type RoomHead,
+} from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Clock, Cursor, Limits, Timer } from "../protocol/index.ts";
 import type { Lost, Page, Place } from "./page.ts";
@@ -132,7 +141,10 @@ export class Follower {
       if (seq === this.#head + 1 && this.#filling === null) {
         const amends = amend[0]?.seq ?? null;
         this.#advance({ roomId: this.#parts.roomId, seq, type, sender, messageId, timestamp, data, amends });
-      } else this.hear(seq);
+      } else {
+        this.#compare({ seq, messageId, timestamp });
+        this.hear(seq);
+      }
     }
   }
 
@@ -147,10 +159,24 @@ export class Follower {
     const { log, roomId } = this.#parts;
     if (log.seen === undefined) return;
     for (const { seq, type, sender, messageId, timestamp, data } of events) {
+      this.#compare({ seq, messageId, timestamp });
       if (seq !== this.#head + 1) continue;
       log.seen(roomId, this.#epoch, seq);
       this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends: null });
     }
+  }
+
+  /**
+   * The log gave this seq to this event. When it is known to have given it to another one, it has lost that, and nobody had told it so
+   * in time: its epoch must end, or some would never be given what others have.
+   */
+  #compare({ seq, messageId, timestamp }: Pick<LogEvent, "seq" | "messageId" | "timestamp">): void {
+    const known = this.#tail.event(seq);
+    if (known === undefined || (known.timestamp === timestamp && known.messageId === messageId)) return;
+    const { log, roomId } = this.#parts;
+    if (log.seen === undefined) return;
+    log.seen(roomId, this.#epoch, BEYOND_ALL);
+    void this.refresh().catch(() => {});
   }
 
   /** What the log said of itself: another epoch, a newer head, an older end that is gone. */

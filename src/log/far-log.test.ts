@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import { FarLog } from "./far-log.ts";
+
+class Far extends FarLog {
+  constructor() {
+    super({ isUp: true, close() {} }, "nobody", null);
+  }
+
+  laneOf = (): string => "";
+  carry = async (): Promise<never[]> => [];
+  answered = (epoch: string, seq: number) => this.answerOf("room", 0, epoch, seq, 0);
+  get stands() {
+    return this.known.get("room");
+  }
+}
+
+describe("how far a log that is elsewhere was seen", () => {
+  it("moves on with what others told of its epoch, and never back to an older epoch", () => {
+    const log = new Far();
+    log.seen("room", "e1", 3);
+    expect(log.stands).toEqual({ epoch: "e1", head: 3 });
+    log.answered("e2", 4);
+    log.seen("room", "e1", 9);
+    expect(log.stands).toEqual({ epoch: "e2", head: 4 });
+    log.seen("room", "e2", 5);
+    expect(log.stands).toEqual({ epoch: "e2", head: 5 });
+  });
+});
