@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { BEYOND_ALL } from "../../src/log/log.ts";
 import { createPostgresLog } from "../../src/log/postgres.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { logContract } from "../../src/testing/log-contract.ts";
@@ -53,6 +54,11 @@ describe("a log on a PostgreSQL that has lost something", () => {
     const after = await log.append(room, "ann", null, { type: "x", data: "2" });
     expect(after).toMatchObject({ seq: 2 });
     expect(after.epoch).not.toBe(epoch);
+    log.seen?.(room, after.epoch, BEYOND_ALL);
+    const { epoch: third, head } = (await log.heads([room])).get(room)!;
+    expect([epoch, after.epoch]).not.toContain(third);
+    expect(head).toBe(2);
+    expect(await log.append(room, "ann", null, { type: "x", data: "3" })).toMatchObject({ epoch: third, seq: 3 });
     await log.close();
   });
 });
