@@ -2,6 +2,8 @@
 // the other plans; --seed N repeats a run; --report writes what it found into docs/reference/faults.md; --parts runs the long
 // forms of the other fault tests.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { bin, ROOT, run } from "./steps.mjs";
@@ -29,7 +31,11 @@ try {
     logLevel: "warning",
   });
   const args = ["--max-old-space-size=8192", `${directory}/main.js`, "--plan", plan ?? "short", ...rest];
-  process.exitCode = await run(process.execPath, args, { mayFail: true });
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+  // It ends by itself when it is told to, and takes along what it started.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  const [code] = await once(child, "exit");
+  process.exitCode = code ?? 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

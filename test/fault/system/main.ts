@@ -28,7 +28,10 @@ const plan = {
 // It was compiled to two levels below the root.
 const directory = fileURLToPath(new URL(`../../test-results/faults/${plan.name}-${plan.seed}/`, import.meta.url));
 console.log(`${plan.name}, seed ${plan.seed}: ${plan.acked} messages; everything goes to ${directory}`);
-const verdict = await runPlan(plan, directory, console.log);
+const stop = new AbortController();
+// Whoever ends it early is told what was found so far, and nothing that was started stays.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
+const verdict = await runPlan(plan, directory, console.log, stop.signal);
 console.log(JSON.stringify(verdict, null, 2));
 if (values.report) {
   const page = fileURLToPath(new URL("../../docs/reference/faults.md", import.meta.url));

@@ -24,6 +24,7 @@ export async function runPlan(
   plan: RunPlan,
   directory: string,
   say: (line: string) => void = () => {},
+  stop: AbortSignal = new AbortController().signal,
 ): Promise<RunVerdict> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
@@ -32,7 +33,7 @@ export async function runPlan(
     const system = await System.start(plan, bundle, directory);
     const run = new Run(plan, system, directory, say);
     try {
-      await run.load();
+      await run.load(stop);
       await run.settle();
     } catch (error) {
       run.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -84,7 +85,7 @@ class Run {
   }
 
   /** Sends until enough is acknowledged and all faults are done. */
-  async load(): Promise<void> {
+  async load(stop: AbortSignal): Promise<void> {
     const { programs } = this.#system;
     const { acked, longestMs, stallMs } = this.#plan;
     const startedAt = performance.now();
@@ -103,6 +104,7 @@ class Run {
       const ended = [...this.#system.ended(), ...this.#nemesis.failures];
       for (const { message } of ended) this.complain(message);
       if (now - lastAt > stallMs) this.complain(`Nothing was acknowledged for ${stallMs} ms.`);
+      if (stop.aborted) this.complain("It was told to stop.");
       if (now - startedAt > longestMs) this.complain(`It was to take ${longestMs} ms at most.`);
       if (this.#complaints.length > 0) break;
       this.#progress(startedAt);
