@@ -117,6 +117,18 @@ describe("a flush", () => {
     for (const reader of [sink, late.sink]) expect(reader.seqs).toEqual([1, 2]);
   });
 
+  it("gives who comes after an edit the new words, though others were just given the old ones", async () => {
+    await world.say(512);
+    await node.join(0);
+    await world.settle();
+    const [, , third] = await world.events();
+    await node.say("edited", { amend: [{ seq: 3, expectData: third!.data, data: '"new"' }] });
+    const { sink } = await node.join(0);
+    await world.settle();
+    expect(sink.seqs).toEqual(range(1, 513));
+    expect(sink.messages[2]).toMatchObject({ seq: 3, payload: "new" });
+  });
+
   it("brings a signal to who has come and is still to be told of, and none from before", async () => {
     const { sink } = await node.join();
     await come("ann");

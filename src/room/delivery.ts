@@ -124,11 +124,11 @@ export class Delivery implements Source {
   #pageBytes(page: Page, format: Format): Buffer {
     const { epoch, start, events } = page;
     const same = this.#samePage;
-    if (same?.format === format && same.epoch === epoch && same.start === start && same.count === events.length) {
+    if (same?.format === format && same.epoch === epoch && same.start === start && areSame(same.events, events)) {
       return same.bytes;
     }
     const bytes = joinMessages(format, this.#follower.encode(page, format));
-    this.#samePage = { format, epoch, start, count: events.length, bytes };
+    this.#samePage = { format, epoch, start, events, bytes };
     return bytes;
   }
 
@@ -448,13 +448,19 @@ export class Delivery implements Source {
   }
 }
 
-/** A page as bytes, for all who are owed just this: an event of an epoch is the same for ever. */
+/** A page as bytes, for all who are owed just this. */
 interface SharedPage {
   readonly format: Format;
   readonly epoch: string;
   readonly start: number;
-  readonly count: number;
+  readonly events: readonly LogEvent[];
   readonly bytes: Buffer;
+}
+
+/** Whether these events of one epoch and one place are the same: nothing of an event changes but its payload, by an edit. */
+function areSame(some: readonly LogEvent[], others: readonly LogEvent[]): boolean {
+  if (some === others) return true;
+  return some.length === others.length && some.every(({ data }, index) => data === others[index]!.data);
 }
 
 const NOTHING = Buffer.alloc(0);
