@@ -7,7 +7,14 @@ import { RawClient, until, upgrade } from "../harness.ts";
 const SECRET = "secret-of-the-operators-0123456789";
 const HEADERS = { Authorization: `Bearer ${SECRET}` };
 /** All clients come from one address here. */
-const UNLIMITED = { connectionsPerIp: 0, messagesPerSecond: 0, bytesPerSecond: 0, userMessagesPerSecond: 0 };
+const UNLIMITED = {
+  connectionsPerIp: 0,
+  handshakesPerSecond: 0,
+  messagesPerSecond: 0,
+  bytesPerSecond: 0,
+  userMessagesPerSecond: 0,
+  userBytesPerSecond: 0,
+};
 
 interface Row {
   readonly connectionId: string;
