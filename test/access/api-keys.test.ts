@@ -86,6 +86,31 @@ describe("API keys", () => {
     }
   });
 
+  it("AUTH-12: a key that publishes does not speak in inboxes, and none says where a user's notifications are pushed", async () => {
+    await begin([ALL, { key: "publisher", scopes: ["publish"] }]);
+    const stolen = { endpoint: "https://push.example/eve", keys: { p256dh: "x", auth: "y" } };
+    for (const key of ["publisher", ALL]) {
+      const answer = await post("/api/rooms/push:ada/events", key, { type: "push_subscribed", payload: stolen });
+      expect(answer).toMatchObject({ status: 403, body: { error: { code: "access_denied" } } });
+    }
+    const forged = { type: "notification", payload: { title: "Your password has expired", url: "https://evil.example" } };
+    expect(await post("/api/rooms/user:ada/events", "publisher", forged)).toMatchObject({
+      status: 403,
+      body: { error: { message: "This API key does not have the scope `notify`." } },
+    });
+    expect((await post("/api/rooms/user:ada/events", ALL, { type: "nudge", payload: {} })).status).toBe(200);
+  });
+
+  it("AUTH-12: no key reads the log of who was revoked and banned, and why", async () => {
+    await begin([ALL, { key: "reader", scopes: ["read"] }]);
+    await server.ban({ user: "eve", room: "lobby", reason: "what only operators know" });
+    for (const key of ["reader", ALL]) {
+      const answer = await ask(server.url, "/api/rooms/server:access/log", { token: key });
+      expect(answer.text).not.toContain("operators");
+      expect(answer.status).toBe(404);
+    }
+  });
+
   it("AUTH-12: a user's token is no key, and a key is no user's token", async () => {
     await begin([ALL]);
     const token = await signToken(SECRET, {

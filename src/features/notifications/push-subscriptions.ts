@@ -115,7 +115,7 @@ class Subscriptions implements Folded {
     try {
       subscription = validate(pushSubscription, value) as PushSubscription;
     } catch {
-      // Not of this feature's making; whoever has the key to publish it would not get far with it.
+      // Not of this feature's making.
       return;
     }
     this.#known.delete(subscription.endpoint);

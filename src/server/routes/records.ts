@@ -1,6 +1,9 @@
 import type { Log, LogEvent } from "../../log/log.ts";
 import { type JsonObject, parseRoomId, YamabikoError } from "../../protocol/index.ts";
+import type { Namespace } from "../../session/namespace.ts";
+import { unknownNamespace } from "../../session/unknown.ts";
 import { readNumber } from "../../transport/read-request.ts";
+import { SERVER_NAMESPACE } from "../access-log.ts";
 import type { BackEnds } from "../credentials.ts";
 import { type Erasure, OWN_NAMESPACES } from "../erasure.ts";
 import type { Route } from "../route.ts";
@@ -13,6 +16,7 @@ export interface RecordParts {
   /** Rejects with `unavailable` when it cannot be read now. */
   log(): Promise<Log>;
   readonly backEnds: BackEnds;
+  readonly namespaces: ReadonlyMap<string, Namespace>;
   erase(userId: string): Promise<Erasure>;
 }
 
@@ -29,7 +33,7 @@ export interface RecordedEvent {
 }
 
 /** What was said, for back ends: the log of a room as it is, and the erasure of a person's data. */
-export function recordRoutes({ log, backEnds, erase }: RecordParts): Route[] {
+export function recordRoutes({ log, backEnds, namespaces, erase }: RecordParts): Route[] {
   return [
     {
       method: "GET",
@@ -39,6 +43,8 @@ export function recordRoutes({ log, backEnds, erase }: RecordParts): Route[] {
         // What is one user's alone is for operators.
         const backEnd = backEnds.check(request, OWN_NAMESPACES.has(namespace) ? "admin" : "read");
         backEnd.checkRoom(roomId);
+        // What was decided about users, and why, is said where they are moderated. Logs of namespaces that are served no more are read.
+        if (namespace === SERVER_NAMESPACE) throw unknownNamespace(namespace, namespaces);
         const after = numberIn(url, "after", 0, Number.MAX_SAFE_INTEGER) ?? 0;
         const limit = numberIn(url, "limit", 1, MAX_PAGE_EVENTS) ?? PAGE_EVENTS;
         const page = await (await log()).read(roomId, after, limit);

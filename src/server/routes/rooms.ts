@@ -29,8 +29,10 @@ import type { ServerRoom } from "../server-room.ts";
 
 /** How many events a page of history has, unless it is asked for another number. */
 const PAGE_EVENTS = 50;
+/** The namespace of inboxes: who speaks there notifies. */
+const INBOX_NAMESPACE = "user";
 /** The namespaces whose rooms are for one user each, or for operators, and nobody else may read. */
-const PRIVATE_NAMESPACES: ReadonlySet<string> = new Set(["user", PUSH_NAMESPACE, OPERATOR_NAMESPACE]);
+const PRIVATE_NAMESPACES: ReadonlySet<string> = new Set([INBOX_NAMESPACE, PUSH_NAMESPACE, OPERATOR_NAMESPACE]);
 
 export interface RoomParts extends CredentialParts {
   rooms(): Promise<Rooms>;
@@ -129,6 +131,10 @@ async function publishEvents({ request, params }: RouteRequest, parts: RoomParts
   const backEnd = parts.backEnds.check(request, "publish");
   const room = parts.room(params.roomId!);
   backEnd.checkRoom(room.roomId);
+  const { namespace } = parseRoomId(room.roomId);
+  if (namespace === INBOX_NAMESPACE) backEnd.checkScope("notify");
+  // Whoever writes there says where a user's notifications go.
+  if (namespace === PUSH_NAMESPACE) throw new YamabikoError("access_denied", "This room is its user's alone.");
   const { isArray, messages } = readMessages(await readBytes(request, parts.limits.requestBytes), parts.limits);
   const events = messages.map(({ value }) => readEvent(value));
   const acks: Ack[] = [];

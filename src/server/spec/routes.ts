@@ -334,7 +334,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     tag: "rooms",
     summary: "Publish one event or several into a room, as the server.",
     description:
-      "Scope `publish`. No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
+      "Scope `publish`; into an inbox, `user:<id>`, the scope `notify` as well. No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
     auth: "backEnd",
     query: [],
     body: {
