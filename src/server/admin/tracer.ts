@@ -31,6 +31,9 @@ const MOST_AWAITED = 200;
 /** How often it is looked what other rooms a traced user has come into, ms. */
 const LOOK_MS = 1_000;
 
+/** The messages that hold a credential. */
+const HOLDS_TOKEN: ReadonlySet<string> = new Set(["authenticate", "welcome"]);
+
 /** What a trace is of: all connections of a user, or a room. */
 export interface TraceTarget {
   readonly userId: string | null;
@@ -203,7 +206,14 @@ class RunningTrace {
     const tap: SessionTap = {
       received: ({ type, payload, messageId }, bytes) => {
         if (messageId !== undefined && asked.size < MOST_AWAITED) asked.set(messageId, clock.monotonic());
-        this.#add({ ...common, direction: "in", type, roomId: roomOf(payload), bytes, payload: this.#shown(payload) });
+        this.#add({
+          ...common,
+          direction: "in",
+          type,
+          roomId: roomOf(payload),
+          bytes,
+          payload: this.#shownOf(type, payload),
+        });
       },
       sent: (envelope) => {
         const { type, payload, messageId, roomId = null, seq = null } = envelope;
@@ -220,7 +230,7 @@ class RunningTrace {
           seq: seq ?? answer.seq ?? null,
           durationMs,
           error: answer.error?.code ?? (type === "error" ? (answer.code ?? null) : null),
-          payload: this.#shown(payload),
+          payload: this.#shownOf(type, payload),
         });
       },
     };
@@ -247,6 +257,11 @@ class RunningTrace {
     const told = (entry: Pick<TraceEntry, "type" | "bytes" | "seq">, payload: () => unknown): void =>
       this.#add({ ...entry, direction: "room", roomId: room.roomId, payload: this.#shown(payload) });
     this.#followed.set(room.roomId, new RoomTap(room, told));
+  }
+
+  /** As `#shown`, of what goes between the server and one client: whoever looks need not be able to be that client. */
+  #shownOf(type: string, payload: unknown): string | null {
+    return HOLDS_TOKEN.has(type) ? null : this.#shown(payload);
   }
 
   /** A payload's text where it was asked for; a function gives it only then. */
