@@ -1,11 +1,12 @@
-import { request as httpRequest } from "node:http";
+import { Server as HttpServer, request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createLogger } from "../../src/observe/logger.ts";
 import type { AdminOptions } from "../../src/server/admin/options.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
 import { createServer, type YamabikoServer } from "../../src/server/server.ts";
-import { devToken, upgrade } from "../harness.ts";
+import { devToken, until, upgrade } from "../harness.ts";
 
 const SECRET = "secret-of-the-operators-0123456789";
 const METRICS_SECRET = "secret-of-the-collector-0123456789";
@@ -137,6 +138,31 @@ describe("the admin listener", () => {
     ]) {
       expect((await ask(`${server.adminUrl}/api/session`, { Cookie })).status).toBe(401);
     }
+  });
+
+  it("[case 18] has so many connections and no more, so that the clients' port keeps its descriptors", async () => {
+    const { hostname, port } = new URL(server.adminUrl);
+    const sockets = Array.from({ length: 140 }, () => connect(Number(port), hostname));
+    let ended = 0;
+    for (const socket of sockets) {
+      socket.on("error", () => {});
+      socket.on("close", () => ended++);
+    }
+    await until(() => ended >= 12);
+    expect((await ask(`${server.url}/healthz`)).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+    await until(async () => (await ask(`${server.adminUrl}/healthz`).catch(() => null))?.status === 200);
+  });
+
+  it("[case 18] outlives a connection that the system cannot accept", async () => {
+    const listen = vi.spyOn(HttpServer.prototype, "listen");
+    const other = await startAdmin();
+    const servers = listen.mock.contexts as HttpServer[];
+    listen.mockRestore();
+    expect(servers).toHaveLength(2);
+    for (const http of servers) http.emit("error", Object.assign(new Error("accept EMFILE"), { code: "EMFILE" }));
+    expect((await ask(`${other.adminUrl}/healthz`)).status).toBe(200);
+    await other.close();
   });
 
   it("lets somebody who guesses wait", async () => {

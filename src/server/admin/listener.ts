@@ -18,6 +18,9 @@ import { AdminCredential } from "./credential.ts";
 import type { AdminOptions } from "./options.ts";
 import { sessionRoutes } from "./routes/session.ts";
 
+/** The most connections at once: operators are few, and the clients' port needs the descriptors. */
+const MOST_CONNECTIONS = 128;
+
 /** How long a shutdown waits for requests, and then for close handshakes, ms. */
 const CLOSE_MS = 1_000;
 
@@ -99,6 +102,9 @@ export function createAdminListener(parts: AdminListenerParts): AdminListener {
     isClosing: () => isClosing,
   });
   const http = createOwnHttp(limits, handle);
+  http.maxConnections = MOST_CONNECTIONS;
+  const notAccepted = (error: unknown): void => observer.failure("accepting connections of operators", error);
+  http.on("drop", () => notAccepted(new Error(`There are ${MOST_CONNECTIONS} connections already.`)));
   const sockets = new UpgradedSockets();
   const open = async (request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> => {
     if (requestUrl(request).pathname !== "/ws") throw new YamabikoError("unknown_type", "There is nothing here.");
@@ -120,6 +126,8 @@ export function createAdminListener(parts: AdminListenerParts): AdminListener {
   return {
     async listen() {
       await listenOn(http, port, host);
+      // What the system refuses ends nothing.
+      http.on("error", notAccepted);
       return addressOf(http, host);
     },
     async close() {
