@@ -47,7 +47,7 @@ export interface ModerationParts {
   readonly opened: Promise<{ readonly rooms: Rooms; readonly sessions: Sessions; readonly accessLog: AccessLog }>;
 }
 
-/** The word by which the node of a connection is asked to close it. */
+/** The word by which the node of a connection is asked what it came with, or to close it. */
 const WORD = "revoke_connection";
 /** How far clocks may be apart (AUTH-4), and a sweep: no token is good for longer than its time and this, ms. */
 const SKEW_MS = 60_000;
@@ -62,7 +62,7 @@ export class Moderation {
   constructor(parts: ModerationParts) {
     this.#parts = parts;
     void parts.opened.then(
-      ({ rooms, sessions }) => rooms.words.answer(WORD, (asked) => this.#close(sessions, asked as string)),
+      ({ rooms, sessions }) => rooms.words.answer(WORD, (asked) => this.#answer(sessions, asked as unknown as Asked)),
       () => {},
     );
   }
@@ -132,7 +132,8 @@ export class Moderation {
 
   /** Asks the rules again about everybody who is in a room, or about one user; on all nodes. */
   async recheck(user?: string): Promise<void> {
-    await (await this.#parts.opened).sessions.recheck(user ?? null);
+    const userId = user === undefined ? null : readUser(user);
+    await (await this.#parts.opened).sessions.recheck(userId);
   }
 
   async #revokeUser(userId: string, reason: string | null): Promise<void> {
@@ -153,20 +154,26 @@ export class Moderation {
     const node = nodeOf(connectionId);
     const isHere = node === this.#parts.nodeId;
     if (!isHere && !rooms.otherNodes.includes(node)) return false;
-    const closed = isHere ? this.#close(sessions, connectionId) : await rooms.words.ask(node, WORD, connectionId);
-    if (closed === null) return false;
-    const { guestId, tokenId } = closed as { guestId?: string; tokenId?: string };
+    const ask = async (isRevoked: boolean): Promise<Json> => {
+      const asked = { connectionId, isRevoked } satisfies Asked;
+      return isHere ? this.#answer(sessions, asked) : rooms.words.ask(node, WORD, asked);
+    };
+    const shown = await ask(false);
+    if (shown === null) return false;
+    const { guestId, tokenId } = shown as { guestId?: string; tokenId?: string };
     if (guestId !== undefined) await this.#revokeUser(guestId, reason);
     if (tokenId !== undefined) await this.#revokeToken(tokenId, reason);
+    // Only now: whoever asks again, because it was not durable, must find it. It may have another token meanwhile.
+    await ask(true);
     return true;
   }
 
-  /** Closes a connection of this node. Gives what it came with; null when it is not there. */
-  #close(sessions: Sessions, connectionId: string): Json {
+  /** What a connection of this node came with; null when it is not there. Closes it when that was revoked. */
+  #answer(sessions: Sessions, { connectionId, isRevoked }: Asked): Json {
     const session = sessions.find(connectionId);
     if (session === undefined) return null;
     const { user, expiresAt } = session;
-    session.close("unauthenticated", "the token was revoked");
+    if (isRevoked) session.close("unauthenticated", "the token was revoked");
     if (user === null) return {};
     return user.guest ? { guestId: user.id } : { tokenId: tokenIdOf(user, expiresAt) };
   }
@@ -186,6 +193,9 @@ export class Moderation {
     });
   }
 }
+
+/** What the node of a connection is asked. */
+type Asked = { readonly connectionId: string; readonly isRevoked: boolean };
 
 const MOST_BAN_MS = 10 * 366 * 24 * 60 * 60 * 1000;
 

@@ -134,6 +134,22 @@ describe("access that was taken back", () => {
     expect(await nodes.here.revoke({ connection: "nowhere-1" })).toBe(false);
   });
 
+  it.each(["here", "there"] as const)(
+    "AUTH-10: a connection %s that could not be revoked while the log was away is revoked when that is asked again",
+    async (where) => {
+      const log = createFaultyLog(createMemoryLog());
+      await begin({ log });
+      const token = await nodes.token("ada");
+      const ada = await nodes.open(nodes[where], "ada", token);
+      const { connectionId } = ada.received.find(({ type }) => type === "welcome")!.payload as { connectionId: string };
+      log.failAppends(1);
+      await expect(nodes.here.revoke({ connection: connectionId })).rejects.toMatchObject({ code: "unavailable" });
+      expect(await nodes.here.revoke({ connection: connectionId })).toBe(true);
+      expect((await ada.closed).code).toBe(4401);
+      await until(() => refusedAt(nodes.there, token));
+    },
+  );
+
   it("AUTH-10: a ticket of a revoked user, and a token that would refresh a connection, are not accepted", async () => {
     await begin();
     const token = await nodes.token("ada");
