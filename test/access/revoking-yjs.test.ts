@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import * as encoding from "lib0/encoding";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { destroyWriters, HocuspocusWriter, until, YWebsocketWriter } from "../features/documents/yjs-provider.ts";
 import { TwoNodes } from "./two-nodes.ts";
 
@@ -43,4 +47,37 @@ describe("YJS-2: the documents of one whose access was taken back", () => {
     await until("others have it", () => late.text.toString() === "before and after");
     expect(text()).toEqual(["before", "before", "before and after"]);
   });
+});
+
+it("YJS-2: a socket that came with a token is given no document when the token has ended", async () => {
+  const clock = createFakeClock();
+  const nodes = await TwoNodes.start({ clock });
+  try {
+    const headers = { Authorization: `Bearer ${await nodes.token("ada", 20_000)}` };
+    const socket = new WebSocket(`${nodes.here.url.replace("http", "ws")}/hocuspocus`, { headers });
+    const came: Buffer[] = [];
+    socket.on("message", (bytes) => came.push(bytes as Buffer));
+    await once(socket, "open");
+    /** What a provider without a token of its own begins with, and what the server says to it. */
+    const enter = async (documentId: string): Promise<Buffer> => {
+      const encoder = encoding.createEncoder();
+      encoding.writeVarString(encoder, documentId);
+      encoding.writeVarUint(encoder, 2);
+      encoding.writeVarUint(encoder, 0);
+      encoding.writeVarString(encoder, "");
+      socket.send(encoding.toUint8Array(encoder));
+      const isAbout = (bytes: Buffer) => bytes.includes(documentId);
+      await until("it is answered", () => came.some(isAbout));
+      return came.find(isAbout)!;
+    };
+    expect((await enter("first")).toString()).toContain("read-write");
+    // Less than a sweep before it would be noticed anyway.
+    await clock.advance(20_000);
+    const answer = (await enter("second")).toString();
+    expect(answer).not.toContain("read-write");
+    expect(answer).toContain("token");
+    socket.terminate();
+  } finally {
+    await nodes.close();
+  }
 });

@@ -64,6 +64,7 @@ export class YjsChannel implements Connection {
   readonly #owner: ChannelOwner;
   readonly #roomId: string;
   readonly #session: Session;
+  readonly #now: () => number;
   #nextId = 0;
   /** Null until it is let in. */
   #mayWrite: boolean | null = null;
@@ -76,6 +77,7 @@ export class YjsChannel implements Connection {
     this.#owner = owner;
     this.transport = owner.transport;
     this.format = owner.format;
+    this.#now = () => clock.now();
     // The socket sees to the rates of all its documents.
     const none = new Bucket(0, clock);
     this.#session = sessions.open(this, { rates: { messages: none, bytes: none }, address: socket.address });
@@ -90,7 +92,11 @@ export class YjsChannel implements Connection {
   /** The client says who it is, again. */
   authenticate({ identity, token }: Credential): void {
     if (token !== null) this.#session.receive({ type: "authenticate", payload: { token }, messageId: "token" }, 0);
-    else if (identity !== null && this.#session.user === null) this.#session.identify(identity);
+    else if (identity !== null && this.#session.user === null) {
+      // The socket may be older than the credential was good for.
+      if (identity.expiresAt <= this.#now()) this.#end("unauthenticated", "the token expired");
+      else this.#session.identify(identity);
+    }
   }
 
   /** What the client says about the document. */
