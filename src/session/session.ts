@@ -61,6 +61,14 @@ export interface SessionTap {
   sent(envelope: Envelope): void;
 }
 
+/** What happened while a session was being let into a room. */
+export interface Entry {
+  /** It was taken out of it. */
+  isKicked: boolean;
+  /** What the rules said of it may not hold any more. */
+  isAskedAnew: boolean;
+}
+
 /** Who counts the sessions of a node. */
 export interface SessionKeeper {
   /** A session knows its user now. Returns why it may not stay, or null. */
@@ -84,8 +92,8 @@ export class Session {
   readonly openedAt: number;
   /** The rooms this connection joined, by full roomId. */
   readonly memberships = new Memberships();
-  /** The rooms it is being let into, and whether it was taken out of them meanwhile. */
-  entering: Map<string, { isKicked: boolean }> | null = null;
+  /** The rooms it is being let into. */
+  entering: Map<string, Entry> | null = null;
   /** Whether it counts as a member of the rooms it joined. */
   readonly isMember: boolean;
   /** The address it comes from; null when that is not known. */

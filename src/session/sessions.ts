@@ -246,6 +246,8 @@ export class Sessions implements SessionKeeper {
 
   async #recheckHere(userId: string | null): Promise<void> {
     const asked = Array.from(this.#all).filter(({ user }) => user !== null && (userId === null || user.id === userId));
+    // What the rules said to those on their way in may be what they said before.
+    for (const { entering } of asked) for (const entry of entering?.values() ?? []) entry.isAskedAnew = true;
     const next = async (): Promise<void> => {
       for (let session = asked.pop(); session !== undefined; session = asked.pop()) {
         await leaveUnreadable(session, this.#router.services);

@@ -93,7 +93,10 @@ describe("API keys", () => {
       const answer = await post("/api/rooms/push:ada/events", key, { type: "push_subscribed", payload: stolen });
       expect(answer).toMatchObject({ status: 403, body: { error: { code: "access_denied" } } });
     }
-    const forged = { type: "notification", payload: { title: "Your password has expired", url: "https://evil.example" } };
+    const forged = {
+      type: "notification",
+      payload: { title: "Your password has expired", url: "https://evil.example" },
+    };
     expect(await post("/api/rooms/user:ada/events", "publisher", forged)).toMatchObject({
       status: 403,
       body: { error: { message: "This API key does not have the scope `notify`." } },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { until } from "../harness.ts";
 import { DRIVERS, type Driver, openDriver } from "../transports/drivers.ts";
@@ -152,6 +153,28 @@ describe("rules that have changed", () => {
       expect((await ada.next("left_room")).payload).toEqual({ roomId: ROOM, reason: "access_denied" });
       await nodes.here.room("garden").publish("news", {});
       await ada.next((envelope) => envelope.seq !== undefined && envelope.roomId === "chat:garden");
+    } finally {
+      await nodes.close();
+    }
+  });
+
+  it("AUTH-11: one who was let in by the old rules and is not in yet asks again", async () => {
+    const closed = new Set<string>();
+    let letIn = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      letIn = resolve;
+    });
+    const hall = defineNamespace({ name: "hall", messages: {}, onJoin: () => gate.then(() => undefined) });
+    const nodes = await TwoNodes.start({ access: ({ roomId }) => !closed.has(roomId), namespaces: [hall] });
+    try {
+      const ada = await nodes.open(nodes.here, "ada");
+      const entering = ada.ask("join_room", { roomId: "hall:a" });
+      await ada.ask("ping", {});
+      closed.add("hall:a");
+      await nodes.here.recheckAccess("ada");
+      letIn();
+      expect(await entering).toMatchObject({ success: false, error: { code: "unavailable", retryable: true } });
+      expect(await ada.ask("join_room", { roomId: "hall:a" })).toMatchObject({ error: { code: "access_denied" } });
     } finally {
       await nodes.close();
     }

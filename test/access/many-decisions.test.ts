@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from "vitest";
 import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
+import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { until } from "../harness.ts";
 import { TwoNodes } from "./two-nodes.ts";
@@ -25,19 +26,31 @@ function deafBus(hub: ReturnType<typeof createMemoryHub>): Bus {
 it("AUTH-11: a node that missed more decisions than the log keeps has them from a snapshot, and so has one that starts", async () => {
   const hub = createMemoryHub();
   const clock = createFakeClock();
-  nodes = await TwoNodes.start({ clock }, () => deafBus(hub));
+  let letIn = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    letIn = resolve;
+  });
+  // A room that takes its time to let somebody in.
+  const hall = defineNamespace({ name: "hall", messages: {}, onJoin: () => gate.then(() => undefined) });
+  nodes = await TwoNodes.start({ clock, namespaces: [hall] }, () => deafBus(hub));
   const { here, there } = nodes;
   const ada = await nodes.open(there, "ada");
   await ada.join("lobby");
+  const ben = await nodes.open(there, "ben");
+  const entering = ben.ask("join_room", { roomId: "hall:a" });
+  await ben.ask("ping", {});
   await here.ban({ user: "ada", room: "lobby" });
+  await here.ban({ user: "ben", room: "hall:a" });
   for (let index = 0; index < 1_200; index++) await here.ban({ user: `troll-${index}`, room: "lobby" });
   expect(ada.received.some(({ type }) => type === "left_room")).toBe(false);
   // Until heads are compared; by then the log has let go of what the snapshot holds.
   await clock.advance(6_000);
   expect((await nodes.log.heads(["server:access"])).get("server:access")?.first).toBeGreaterThan(500);
   expect((await ada.next("left_room", 25_000)).payload).toEqual({ roomId: "chat:lobby", reason: "banned" });
-  await until(async () => (await there.bans()).length === 1_201, 25_000);
+  await until(async () => (await there.bans()).length === 1_202, 25_000);
+  letIn();
+  expect(await entering).toMatchObject({ success: false, error: { code: "access_denied" } });
   const later = await nodes.startAnother();
-  expect(await later.bans()).toHaveLength(1_201);
+  expect(await later.bans()).toHaveLength(1_202);
   expect(await later.unban({ user: "ada", room: "lobby" })).toBe(true);
 });

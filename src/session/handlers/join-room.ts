@@ -17,7 +17,7 @@ import { OwnedState } from "../owned-state.ts";
 import { readWishes, type Start, startAnew, startOf, stateFor } from "../reader.ts";
 import { featureOf, kindOf } from "../room-kind.ts";
 import type { Services } from "../services.ts";
-import type { Session } from "../session.ts";
+import type { Entry, Session } from "../session.ts";
 import { unknownNamespace } from "../unknown.ts";
 import { viewRoom, viewState } from "../view.ts";
 
@@ -94,7 +94,7 @@ async function enterRoom(
   entrance: Entrance,
 ): Promise<void> {
   const { roomId } = address;
-  const entry = { isKicked: false };
+  const entry = { isKicked: false, isAskedAnew: false };
   session.entering ??= new Map();
   session.entering.set(roomId, entry);
   try {
@@ -110,7 +110,7 @@ async function enter(
   address: RoomAddress,
   services: Services,
   entrance: Entrance,
-  entry: { readonly isKicked: boolean },
+  entry: Readonly<Entry>,
 ): Promise<void> {
   const { roomId } = address;
   const user = session.user!;
@@ -143,6 +143,8 @@ async function enter(
     const place = await entrance.locate(room, existing, reader);
     if (session.isEnded) return;
     if (entry.isKicked) throw new YamabikoError("access_denied", "You were taken out of this room.");
+    services.revocations.checkBan(roomId, user.id);
+    if (entry.isAskedAnew) throw new YamabikoError("unavailable", "The rules have changed meanwhile; join again.");
     if (session.user !== user)
       throw new YamabikoError("unavailable", "Your token was refreshed meanwhile; join again.");
     if (membership === undefined) {
