@@ -23,12 +23,13 @@ function layer(name, allowed, extra = {}) {
 /** May be imported for their types alone, by layers that are otherwise above or beside them. */
 const TYPES = [
   "observe/observer\\.ts$",
+  "observe/tracing\\.ts$",
   "auth/identity\\.ts$",
   "auth/access\\.ts$",
   "auth/tickets\\.ts$",
   "auth/revocations\\.ts$",
 ];
-const SHARED = ["observe/observer\\.ts$", "auth/identity\\.ts$"];
+const SHARED = ["observe/observer\\.ts$", "observe/tracing\\.ts$", "auth/identity\\.ts$"];
 
 module.exports = {
   forbidden: [

@@ -87,6 +87,8 @@ export interface CarriedEvent {
   readonly timestamp: number;
   /** The payload as JSON text. */
   readonly data: string;
+  /** What its spans belong to, where the node that appended it traces it (W3C Trace Context). */
+  readonly traceparent?: string | undefined;
 }
 
 /** What has changed of what one node owns of a room's state. */

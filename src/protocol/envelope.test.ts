@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { messageIdOf, toEnvelope } from "./envelope.ts";
+import { messageIdOf, toEnvelope, traceparentOf } from "./envelope.ts";
 
 describe("messageId (ENV-1)", () => {
   it.each(["m", " ", "a b", "~", "\u0080", "ü", "🏔".repeat(64), "山彦", '"', "x".repeat(128)])(
@@ -26,4 +26,20 @@ describe("messageId (ENV-1)", () => {
     expect(() => toEnvelope({ type: "x", messageId })).toThrow(expect.objectContaining({ code: "invalid_message" }));
     expect(messageIdOf({ messageId })).toBeUndefined();
   });
+});
+
+describe("traceparent (ENV-8)", () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+  it("ENV-8 stands beside the type, and is no part of the payload, also where there is none", () => {
+    expect(traceparentOf({ type: "x", payload: {}, traceparent })).toBe(traceparent);
+    expect(toEnvelope({ type: "x", text: "hi", traceparent })).toEqual({ type: "x", payload: { text: "hi" } });
+  });
+
+  it.each([{}, { traceparent: 5 }, { traceparent: null }, null, "text", undefined])(
+    "ENV-8 %j says nothing",
+    (value) => {
+      expect(traceparentOf(value)).toBeNull();
+    },
+  );
 });

@@ -23,7 +23,15 @@ export interface Envelope {
 const TYPE = /^[A-Za-z0-9_.:-]{1,64}$/;
 /** Anything but the control characters U+0000 to U+001F and U+007F. */
 const MESSAGE_ID = /^[ -~\u0080-\uffff]{1,128}$/;
-const KNOWN: ReadonlySet<string> = new Set(["type", "payload", "timestamp", "messageId", "roomId", "seq"]);
+const KNOWN: ReadonlySet<string> = new Set([
+  "type",
+  "payload",
+  "timestamp",
+  "messageId",
+  "roomId",
+  "seq",
+  "traceparent",
+]);
 
 /**
  * Makes an envelope of a decoded value (ENV-1). When `payload` is absent, the remaining members are the payload.
@@ -55,6 +63,13 @@ export function toEnvelope(value: unknown): Envelope {
   }
   if (messageId !== undefined) envelope.messageId = messageId;
   return envelope;
+}
+
+/** What a message that looks like an envelope says its spans belong to (ENV-8), as it came; null when it says nothing. */
+export function traceparentOf(value: unknown): string | null {
+  if (typeof value !== "object" || value === null) return null;
+  const traceparent = (value as Record<string, unknown>).traceparent;
+  return typeof traceparent === "string" ? traceparent : null;
 }
 
 /** The messageId of something that looks like an envelope, so that even a refusal of a bad envelope can be an ack. */

@@ -1,6 +1,7 @@
 import { isoTime } from "../codec/json.ts";
 import type { LogEvent } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
+import type { EventTrace } from "../observe/tracing.ts";
 import {
   CLOSE,
   type Clock,
@@ -16,6 +17,7 @@ import { type LiveGroup, LiveReaders } from "./live-readers.ts";
 import type { Lost, Page } from "./page.ts";
 import { type Format, joinMessages, oneMessage, type Sink } from "./sink.ts";
 import type { Source, Subscription } from "./subscription.ts";
+import { TracedEvents } from "./traced-events.ts";
 
 /** Beyond this much not yet flushed, a room flushes at once, so that what readers need is still in memory. */
 const FLUSH_EVENTS = 256;
@@ -63,6 +65,8 @@ export class Delivery implements Source {
   /** When the oldest event that is not flushed came, by the monotonic clock, ms; null when there is none. */
   #oldestAt: number | null = null;
   #isMarked = false;
+  /** Null until an event is traced. */
+  #traced: TracedEvents | null = null;
   /** The page that was made into bytes last. */
   #samePage: SharedPage | null = null;
   #isClosed = false;
@@ -224,6 +228,13 @@ export class Delivery implements Source {
     this.gather(event.data.length);
   }
 
+  /** The event of this seq, which `advanced` is about to tell or the log to give, is traced. */
+  traced(seq: number, trace: EventTrace): void {
+    if (this.#readers === 0 || seq <= this.#flushed) return;
+    this.#traced ??= new TracedEvents();
+    this.#traced.add(seq, trace);
+  }
+
   /** All readers go on from their own cursors: the head jumped, so there is nothing they could share. */
   jumped(epochBefore: string): void {
     for (const subscription of this.#live.clear()) {
@@ -233,6 +244,7 @@ export class Delivery implements Source {
     }
     for (const subscription of this.#waiting) this.#arrive(subscription);
     this.#flushed = this.head;
+    this.#traced?.clear();
     this.mark();
   }
 
@@ -285,6 +297,8 @@ export class Delivery implements Source {
       this.#parts.observer.reached(this.#parts.clock.monotonic() - this.#oldestAt);
       this.#oldestAt = null;
     }
+    if (hasNews && this.#waiting.size > 0) this.#traced?.handed(this.#flushed, this.head, this.#waiting.size);
+    if (this.#traced !== null) this.#traced.conclude(this.#handedToAll());
     this.#signals = [];
     this.#flushed = this.head;
     this.#flushedRev = state.rev;
@@ -300,6 +314,13 @@ export class Delivery implements Source {
     }
     if (hasNews && this.#waiting.size > 0) this.#flushWaiting(signals);
     return { events, readers };
+  }
+
+  /** Up to where all live readers were handed everything. */
+  #handedToAll(): number {
+    let seq = this.head;
+    for (const { readers, flushed } of this.#live.groups()) if (readers.length > 0) seq = Math.min(seq, flushed.seq);
+    return seq;
   }
 
   #arrive(subscription: Subscription): void {
@@ -412,6 +433,7 @@ export class Delivery implements Source {
       const stalled = group.deliver(buffer);
       const served = group.readers.length - stalled.length;
       observer.delivered(messages.length * served, buffer.length * served);
+      this.#traced?.handed(seq, this.head, served);
       for (const subscription of stalled) {
         this.#live.remove(subscription);
         this.#putBack(subscription);

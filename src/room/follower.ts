@@ -10,6 +10,7 @@ import {
   type RoomHead,
 } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
+import type { AppendSpan, EventTrace, Tracing } from "../observe/tracing.ts";
 import type { Clock, Cursor, Limits, Timer } from "../protocol/index.ts";
 import type { Lost, Page, Place } from "./page.ts";
 import type { Format } from "./sink.ts";
@@ -26,6 +27,8 @@ export interface FollowerParts {
   readonly roomId: string;
   readonly log: Log;
   readonly observer: Observer;
+  /** Null where nothing is traced. */
+  readonly tracing: Tracing | null;
   readonly clock: Clock;
   readonly limits: Limits;
 }
@@ -34,6 +37,8 @@ export interface FollowerParts {
 export interface FollowerOwner {
   /** The head moved by one event, which is in memory. */
   advanced(event: LogEvent): void;
+  /** The event of this seq, of which the head is about to hear, is traced. */
+  traced(seq: number, trace: EventTrace): void;
   /** What is in memory is about to be dropped: whoever needs it takes it now. */
   dropping(): void;
   /**
@@ -107,6 +112,7 @@ export class Follower {
     messageId: string | null,
     event: NewEvent,
     options?: AppendOptions,
+    span: AppendSpan | null = null,
   ): Promise<AppendResult> {
     const { log, clock, roomId } = this.#parts;
     const asked = clock.monotonic();
@@ -116,14 +122,22 @@ export class Follower {
       (result) => {
         this.#appending--;
         this.#parts.observer.appended(clock.monotonic() - asked);
+        if (span !== null) this.#trace(span, result);
         this.#appended(result, sender, messageId, event, options);
         return result;
       },
       (error: unknown) => {
         this.#appending--;
+        span?.failed(error);
         throw error;
       },
     );
+  }
+
+  /** Before anybody is given the event, so that its way out is followed from the beginning. */
+  #trace(span: AppendSpan, { epoch, seq, duplicate }: AppendResult): void {
+    span.appended(duplicate);
+    if (span.traceparent !== null && !duplicate && epoch === this.#epoch) this.#owner.traced(seq, span);
   }
 
   #appended(
@@ -156,12 +170,14 @@ export class Follower {
 
   /** Events that another node has told. Those that follow the head need not be read, where the log can be told of them. */
   #take(events: readonly CarriedEvent[]): void {
-    const { log, roomId } = this.#parts;
+    const { log, roomId, tracing } = this.#parts;
     if (log.seen === undefined) return;
-    for (const { seq, type, sender, messageId, timestamp, data } of events) {
+    for (const { seq, type, sender, messageId, timestamp, data, traceparent } of events) {
       this.#compare({ seq, messageId, timestamp });
       if (seq !== this.#head + 1) continue;
       log.seen(roomId, this.#epoch, seq);
+      const trace = traceparent === undefined ? null : (tracing?.heard(roomId, type, traceparent) ?? null);
+      if (trace !== null) this.#owner.traced(seq, trace);
       this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends: null });
     }
   }

@@ -12,6 +12,7 @@ import type {
   Snapshot,
 } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
+import type { MessageSpan, Tracing } from "../observe/tracing.ts";
 import type { Clock, Cursor, Envelope, Json, Limits } from "../protocol/index.ts";
 import { Bell } from "./bell.ts";
 import { ChangeVoice } from "./changes.ts";
@@ -54,6 +55,8 @@ export interface RoomParts {
   readonly fanout: Fanout;
   readonly peers: Peers;
   readonly observer: Observer;
+  /** Null where nothing is traced. */
+  readonly tracing: Tracing | null;
   readonly clock: Clock;
   readonly limits: Limits;
 }
@@ -119,6 +122,7 @@ export class Room {
         this.#delivery.advanced(event);
         if (kind.open !== undefined) this.#inform((companion) => companion.advanced(event));
       },
+      traced: (seq, trace) => this.#delivery.traced(seq, trace),
       dropping: () => void this.#delivery.flush(),
       jumped: (epochBefore) => {
         this.#delivery.jumped(epochBefore);
@@ -238,14 +242,18 @@ export class Room {
   /**
    * Appends an event and tells everyone, here and on other nodes.
    * Resolves when it is durable; by then it is on its way to the readers. Rejects as `Log.append` does.
+   * @param cause the message it comes of, or a `traceparent`, where the event is traced. Default: whatever is being done.
    */
   publish(
     sender: string | null,
     messageId: string | null,
     event: NewEvent,
     options?: AppendOptions,
+    cause: MessageSpan | string | null = null,
   ): Promise<AppendResult> {
-    return this.#follower.append(sender, messageId, event, options).then((result) => {
+    const { tracing } = this.#parts;
+    const span = tracing === null ? null : tracing.appending(this.roomId, event.type, cause);
+    return this.#follower.append(sender, messageId, event, options, span).then((result) => {
       const { epoch, seq, timestamp, duplicate } = result;
       if (duplicate) {
         // When the first reply was lost, nobody rang.
@@ -256,7 +264,9 @@ export class Room {
       this.#bytesSinceTrim += event.data.length;
       const isPlain = options?.amend === undefined || options.amend.length === 0;
       const { type, data } = event;
-      this.#bell.ring(epoch, seq, isPlain ? { seq, type, sender, messageId, timestamp, data } : null);
+      const carried = isPlain ? { seq, type, sender, messageId, timestamp, data } : null;
+      const traceparent = span?.traceparent ?? null;
+      this.#bell.ring(epoch, seq, carried === null || traceparent === null ? carried : { ...carried, traceparent });
       return result;
     });
   }

@@ -1,6 +1,7 @@
 import type { Bus, Notice } from "../bus/bus.ts";
 import type { Log } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
+import type { Tracing } from "../observe/tracing.ts";
 import type { Clock, Limits, Timer } from "../protocol/index.ts";
 import { Fanout } from "./fanout.ts";
 import { Peers } from "./peers.ts";
@@ -19,6 +20,8 @@ export interface RoomsParts {
   readonly bus: Bus;
   readonly nodeId: string;
   readonly observer: Observer;
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
   readonly clock: Clock;
   readonly limits: Limits;
 }
@@ -113,7 +116,8 @@ export class Rooms {
       const heads = await this.#parts.log.heads([roomId]);
       const head = heads.get(roomId);
       if (head === undefined) throw new Error("the log gave no head");
-      const room = new Room({ ...this.#parts, roomId, kind, head, fanout: this.fanout, peers: this.#peers });
+      const { tracing = null } = this.#parts;
+      const room = new Room({ ...this.#parts, tracing, roomId, kind, head, fanout: this.fanout, peers: this.#peers });
       for (const notice of rung.values()) room.hear(notice);
       try {
         await room.load();

@@ -5,6 +5,7 @@ import { jsonEventText, jsonText } from "../codec/json.ts";
 import type { AppendOptions, AppendResult, Log, LogEvent } from "../log/log.ts";
 import { createMemoryLog } from "../log/memory.ts";
 import { nullObserver } from "../observe/observer.ts";
+import type { Tracing } from "../observe/tracing.ts";
 import { type Cursor, type Envelope, type Limits, resolveLimits, YamabikoError } from "../protocol/index.ts";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { createFaultyLog, type FaultyLog } from "../testing/faulty-log.ts";
@@ -183,6 +184,7 @@ export interface NodeOptions {
   readonly takesEvents?: boolean;
   /** Wraps the bus of the node. */
   readonly bus?: (inner: Bus) => Bus;
+  readonly tracing?: Tracing;
 }
 
 /** A log, a clock and a bus, and the nodes on them. */
@@ -276,7 +278,8 @@ export class Node {
       failure: (where: string) => void this.failures.push(where),
       readerStalled: () => void this.stalls++,
     };
-    this.rooms = new Rooms({ log: this.log, bus: this.bus, nodeId: id, observer, clock, limits: this.limits });
+    const { tracing } = options;
+    this.rooms = new Rooms({ log: this.log, bus: this.bus, nodeId: id, observer, tracing, clock, limits: this.limits });
   }
 
   async open(roomId = ROOM): Promise<Room> {

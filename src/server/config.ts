@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import { withoutCredentials } from "../link/link.ts";
+import type { TracingOptions } from "../observe/open-telemetry.ts";
 import { LIMITS, type LimitName, type Limits, resolveLimits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { AdminOptions } from "./admin/options.ts";
@@ -24,6 +25,7 @@ export interface ServerConfig
     | `vapid${string}`
     | `admin${string}`
     | `alert${string}`
+    | `tracing${string}`
     | "metricsSecret"
     | "bus"
     | "config"
@@ -38,6 +40,8 @@ export interface ServerConfig
   /** The keys for Web Push; null for none. */
   readonly push: { readonly publicKey: string; readonly privateKey: string; readonly subject: string } | null;
   readonly alerts: AlertOptions;
+  /** What spans say; null where nothing is traced. */
+  readonly tracing: TracingOptions | null;
   readonly retention: {
     readonly maxEvents?: number | undefined;
     readonly maxAgeMs?: number | undefined;
@@ -118,6 +122,7 @@ export function resolveConfig(sources: ConfigSources = {}): ServerConfig {
     admin: adminOf(read),
     apiKeys: read("apiKeys"),
     push: pushKeysOf(read),
+    tracing: read("tracing") ? { rooms: read("tracingRooms") } : null,
     alerts: { webhook: read("alertWebhook") ?? undefined, minimum: read("alertMinimum") },
     retention: {
       maxEvents: read("retentionMaxEvents") ?? undefined,
@@ -149,6 +154,7 @@ export function toServerOptions(config: ServerConfig): ServerOptions {
     heartbeatMs: config.heartbeatMs,
     readyGraceMs: config.readyGraceMs,
     alerts: config.alerts,
+    tracing: config.tracing ?? undefined,
     retention: config.retention,
     limits: config.limits,
     auth: {

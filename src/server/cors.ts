@@ -38,7 +38,10 @@ export function isPreflight(request: IncomingMessage): boolean {
 /** Answers a preflight. */
 export function answerPreflight(response: ServerResponse, methods: Iterable<string>): void {
   response.setHeader("Access-Control-Allow-Methods", Array.from(methods).join(", "));
-  response.setHeader("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, Last-Event-ID");
+  response.setHeader(
+    "Access-Control-Allow-Headers",
+    "Authorization, Content-Type, If-None-Match, Last-Event-ID, Traceparent",
+  );
   response.setHeader("Access-Control-Max-Age", String(MAX_AGE_SECONDS));
   response.writeHead(204).end();
 }

@@ -6,6 +6,7 @@ import type { Bus } from "../bus/bus.ts";
 import type { PushSender } from "../features/index.ts";
 import type { Log, Retention } from "../log/log.ts";
 import type { Logger } from "../observe/logger.ts";
+import type { TracingOptions } from "../observe/open-telemetry.ts";
 import type { Clock, Limits } from "../protocol/index.ts";
 import type { AccessRule, Namespace } from "../session/namespace.ts";
 import type { AdminOptions } from "./admin/options.ts";
@@ -79,6 +80,12 @@ export interface ServerOptions {
   readonly readyGraceMs?: number | undefined;
   /** When and where the operator is told that connections end badly. Default: from 5 on; in the log, and by `server.on`. */
   readonly alerts?: AlertOptions | undefined;
+  /**
+   * Tell OpenTelemetry the way of every message: spans `receive`, `append` and `deliver`, by the package `@opentelemetry/api` and whatever
+   * SDK the application sets up in this process, which also samples. Where the package is not installed there is a warning and no span.
+   * Default: false.
+   */
+  readonly tracing?: boolean | TracingOptions | undefined;
   /** Where to log. Default: JSON lines of level `warn` and above on standard error. */
   readonly logger?: Logger | undefined;
   /** For tests. */

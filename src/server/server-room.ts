@@ -40,21 +40,26 @@ export class ServerRoom {
   /**
    * Appends an event; resolves when it is durable. With a `messageId`, the same one of the same sender twice is one event.
    * `sender` is the user on whose behalf it is, which nothing checks. Default: the server's own.
+   * `traceparent` is the trace that its spans belong to (W3C Trace Context). Default: that of the active span.
    * Rejects with `access_denied` where only the namespace itself puts events into its logs.
    * Rejects with `invalid_message` for a `type` or `messageId` that no envelope may have (ENV-1), with `conflict` when `expect` is not the head, with `unavailable` when the log cannot take it.
    */
   async publish(
     type: string,
     payload: JsonObject,
-    options: { sender?: string | null | undefined; messageId?: string | undefined; expect?: number | undefined } = {},
+    options: {
+      sender?: string | null | undefined;
+      messageId?: string | undefined;
+      expect?: number | undefined;
+      traceparent?: string | undefined;
+    } = {},
   ): Promise<{ savedId: string; epoch: string; seq: number; duplicate: boolean }> {
     toEnvelope({ type, payload, messageId: options.messageId });
     if (this.#isSealed) throw new YamabikoError("access_denied", "Only its own messages change this kind of room.");
     const room = await this.#open();
     const event = { type, data: JSON.stringify(payload) };
-    const { epoch, seq, duplicate } = await room.publish(options.sender ?? null, options.messageId ?? null, event, {
-      expect: options.expect,
-    });
+    const { sender = null, messageId = null, expect, traceparent = null } = options;
+    const { epoch, seq, duplicate } = await room.publish(sender, messageId, event, { expect }, traceparent);
     return { savedId: formatCursor(epoch, seq), epoch, seq, duplicate };
   }
 

@@ -27,8 +27,10 @@ import type { Log } from "../log/log.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { aggregateMetrics, createMetricsObserver, createRegistry } from "../observe/metrics.ts";
 import type { GaugeName, Observer } from "../observe/observer.ts";
+import { createTracing } from "../observe/open-telemetry.ts";
 import { watchStalls } from "../observe/stall-watch.ts";
 import { createTally } from "../observe/tally.ts";
+import type { Tracing } from "../observe/tracing.ts";
 import { deadline } from "../protocol/deadline.ts";
 import {
   type Clock,
@@ -98,6 +100,8 @@ const BACK_WITHIN_MS = 1_000;
 const CLOSE_MS = 5_000;
 /** How long it then waits for close handshakes, ms. */
 const GOODBYE_MS = 2_500;
+/** How long a shutdown then waits for spans to be sent on, ms. */
+const SPANS_MS = 500;
 /** How long a check of tokens by the application's own function may take, ms. */
 const VERIFY_MS = 5_000;
 
@@ -283,8 +287,9 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
   const pages = options.staticDir === undefined ? null : createStatic(options.staticDir);
 
   const open = async () => {
+    const tracing = await openTracing(options, logger, observer);
     stores = await openStores();
-    const rooms = new Rooms({ ...stores, nodeId, observer, clock, limits });
+    const rooms = new Rooms({ ...stores, nodeId, observer, tracing, clock, limits });
     ipLimits.attach(rooms);
     rooms.words.answer("ticket", (ticket) => tickets.redeem(ticket) as Json);
     rooms.words.answer("metrics", () => registry.getMetricsAsJSON() as Promise<unknown> as Promise<Json>);
@@ -305,6 +310,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       limits,
       clock,
       observer,
+      tracing,
     });
     const sessions = new Sessions(router, `${nodeId}-`);
     const accessLog = await AccessLog.open({
@@ -361,7 +367,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
         isDraining = draining;
       },
     });
-    return { rooms, sessions, accessLog, connectionList, operations, webSocket, yjs, byHttp };
+    return { rooms, sessions, accessLog, connectionList, operations, webSocket, yjs, byHttp, tracing };
   };
   // Last, so that options that cannot work leave nothing open.
   const opened = open();
@@ -560,6 +566,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
     // What is being appended, and leads that are given back, are still told to the other nodes.
     await stores?.log.close();
     await stores?.bus.close();
+    if (parts?.tracing) await atMost(parts.tracing.flush(), SPANS_MS);
   };
   const stopWatching = watchStalls(observer);
   let closing: Promise<void> | null = null;
@@ -736,6 +743,21 @@ function pause(clock: Clock, ms: number): Promise<void> {
 }
 
 /** Waits for something, but not for ever. */
+/** What tells the way of messages; null where nobody asked, or where it cannot. */
+async function openTracing({ tracing }: ServerOptions, logger: Logger, observer: Observer): Promise<Tracing | null> {
+  if (tracing === undefined || tracing === false) return null;
+  const { rooms } = tracing === true ? {} : tracing;
+  const onFailure = (error: unknown): void => observer.failure("telling OpenTelemetry", error);
+  const found = await createTracing({ version: VERSION, rooms, onFailure });
+  if (found === null) {
+    logger.warn(
+      {},
+      "nothing is traced: the package @opentelemetry/api is not installed. Run `npm i @opentelemetry/api`",
+    );
+  }
+  return found;
+}
+
 async function atMost(work: Promise<void>, waitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {

@@ -125,6 +125,18 @@ export const SETTINGS = {
     default: (dev) => (dev ? "warn" : "info") as LogLevel,
     what: "How much is written to standard error.",
   }),
+  tracing: setting({
+    schema: flag(),
+    form: "yes or no",
+    default: () => false,
+    what: "Whether the way of messages is told to OpenTelemetry as spans. The SDK is the application's: `node --import ./otel.mjs`.",
+  }),
+  tracingRooms: setting({
+    schema: flag(),
+    form: "yes or no",
+    default: () => false,
+    what: "Whether these spans name the room.",
+  }),
   alertWebhook: setting({
     schema: nullable(z.string().refine(isWebAddress)),
     form: "a web address",

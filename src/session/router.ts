@@ -1,9 +1,11 @@
 import type { AppendResult } from "../log/log.ts";
+import type { MessageSpan } from "../observe/tracing.ts";
 import {
   type Envelope,
   formatCursor,
   type JsonObject,
   type RoomAddress,
+  toYamabikoError,
   validate,
   YamabikoError,
 } from "../protocol/index.ts";
@@ -39,6 +41,8 @@ interface Task {
   /** Why it is refused, whatever it is. */
   readonly refused: YamabikoError | null;
   readonly turn: Turn;
+  /** Null where it is not traced. */
+  readonly span: MessageSpan | null;
 }
 
 /** Finds out what a message is about and what becomes of it. From here on nobody knows what transport it came by. */
@@ -80,19 +84,26 @@ export class Router implements SessionRouter {
     const address = this.services.defaultRoom;
     const { isDuplex, joinsDefaultRoom = true } = session.connection;
     if (address !== null && isDuplex && joinsDefaultRoom)
-      void this.route(session, { type: "join_room", payload: { roomId: address.roomId } }, null, 0);
+      void this.route(session, { type: "join_room", payload: { roomId: address.roomId } }, null, 0, null);
   }
 
   /**
    * One message. Answers it, whatever happens; undefined when it is answered, else a promise that settles then and never rejects.
    * @param refusal why it is refused whatever it is; it still has its place in the order.
    * @param bytes its size.
+   * @param span null where it is not traced.
    */
-  route(session: Session, envelope: Envelope, refusal: YamabikoError | null, bytes: number): Promise<void> | undefined {
+  route(
+    session: Session,
+    envelope: Envelope,
+    refusal: YamabikoError | null,
+    bytes: number,
+    span: MessageSpan | null,
+  ): Promise<void> | undefined {
     try {
-      return this.#route(session, envelope, refusal, bytes);
+      return this.#route(session, envelope, refusal, bytes, span);
     } catch (error) {
-      this.#refuse(session, envelope, null, error);
+      this.#refuse({ session, envelope, address: null, span }, error);
       return undefined;
     }
   }
@@ -102,6 +113,7 @@ export class Router implements SessionRouter {
     envelope: Envelope,
     refusal: YamabikoError | null,
     bytes: number,
+    span: MessageSpan | null,
   ): Promise<void> | undefined {
     if (envelope.type === "ack") return undefined;
     if (envelope.type === "authenticate") {
@@ -123,8 +135,9 @@ export class Router implements SessionRouter {
     const roomless = this.#roomless.get(envelope.type);
     const isRoomless = roomless !== undefined && !namesRoom(envelope.payload);
     const address = isRoomless ? null : this.#addressOf(session, envelope);
+    span?.about(address?.namespace ?? roomless!.name, address?.roomId ?? null);
     const turn = session.takeTurn(address?.roomId ?? "");
-    const task = { session, envelope, address, roomless, refused, turn };
+    const task = { session, envelope, address, roomless, refused, turn, span };
     return turn.begin(() => this.#take(task));
   }
 
@@ -146,14 +159,14 @@ export class Router implements SessionRouter {
 
   /** In the order of arrival per room: the next message starts when this one's place in the log is asked for. */
   async #take(task: Task): Promise<void> {
-    const { session, envelope, address, refused, turn } = task;
+    const { session, refused, turn } = task;
     try {
       if (session.isEnded) return;
       // Refused only here, so that what came before to the same room is not refused for it (ACK-5).
       if (refused !== null) throw refused;
       await this.#handle(task);
     } catch (error) {
-      this.#refuse(session, envelope, address, error);
+      this.#refuse(task, error);
     } finally {
       turn.end();
     }
@@ -222,7 +235,7 @@ export class Router implements SessionRouter {
 
   /** Runs a message's handler and does what it returns. */
   async #perform(
-    { session, envelope, address, turn }: Task,
+    { session, envelope, address, turn, span }: Task,
     context: HandlerContext,
     definition: MessageDefinition,
     room: Room | null,
@@ -236,7 +249,8 @@ export class Router implements SessionRouter {
     for (let attempt = 1; ; attempt++) {
       let result: HandlerResult;
       try {
-        const returned = definition.handle(context, payload);
+        const returned =
+          span === null ? definition.handle(context, payload) : span.run(() => definition.handle(context, payload));
         result = returned instanceof Promise ? await returned : returned;
       } catch (error) {
         const isFinal = error instanceof YamabikoError && !error.retryable;
@@ -258,7 +272,7 @@ export class Router implements SessionRouter {
       const { amend, expect } = result.options;
       // While the handler waited, an earlier message may have been refused. From here to `publish` nothing waits.
       checkHold(session, envelope, address!);
-      const publishing = publishDraft(room!, session.user!.id, envelope, result);
+      const publishing = publishDraft(room!, session.user!.id, envelope, result, span);
       // A plain append has its place in the order now. An amendment may have to be asked for again, so the next waits.
       if (amend === undefined) turn.end();
       try {
@@ -274,8 +288,12 @@ export class Router implements SessionRouter {
     }
   }
 
-  #refuse(session: Session, envelope: Envelope, address: RoomAddress | null, error: unknown): void {
+  #refuse(
+    { session, envelope, address, span }: Pick<Task, "session" | "envelope" | "address" | "span">,
+    error: unknown,
+  ): void {
     this.#hold(session, envelope, address, error);
+    span?.refused(toYamabikoError(error).code);
     session.refuse(envelope.messageId, error);
   }
 
@@ -368,7 +386,7 @@ function savedAs({ epoch, seq, duplicate }: FoundEvent): JsonObject {
   return { savedId: formatCursor(epoch, seq), seq, epoch, duplicate };
 }
 
-function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Draft) {
+function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Draft, span: MessageSpan | null) {
   const { amend, expect } = draft.options;
   return room.publish(
     sender,
@@ -378,5 +396,6 @@ function publishDraft(room: Room, sender: string, envelope: Envelope, draft: Dra
       expect,
       amend: amend?.map(({ seq, expectData, data }) => ({ seq, expectData, data: JSON.stringify(data) })),
     },
+    span,
   );
 }

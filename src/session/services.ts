@@ -1,6 +1,7 @@
 import type { GuestTokens, VerifyToken } from "../auth/identity.ts";
 import type { Revocations } from "../auth/revocations.ts";
 import type { Observer } from "../observe/observer.ts";
+import type { Tracing } from "../observe/tracing.ts";
 import type { Clock, Limits, RoomAddress } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
 import type { Namespace, Right, User } from "./namespace.ts";
@@ -28,4 +29,6 @@ export interface Services {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly observer: Observer;
+  /** Null where nothing is traced. */
+  readonly tracing: Tracing | null;
 }

@@ -1,6 +1,7 @@
 import type { GuestTokens, Identity } from "../auth/identity.ts";
 import { isoTime } from "../codec/json.ts";
 import type { CloseReason } from "../observe/observer.ts";
+import type { MessageSpan } from "../observe/tracing.ts";
 import {
   CLOSE_CODES,
   type CloseName,
@@ -13,6 +14,7 @@ import {
   type RoomAddress,
   toEnvelope,
   toYamabikoError,
+  traceparentOf,
   YamabikoError,
 } from "../protocol/index.ts";
 import { Allowance } from "./allowance.ts";
@@ -29,10 +31,16 @@ import { Turn } from "./turn.ts";
 export interface SessionRouter {
   readonly services: Services;
   /**
-   * One message of so many bytes. Answers it, whatever happens; undefined when it is answered, else a promise that settles then
-   * and never rejects.
+   * One message of so many bytes, with its span where it is traced. Answers it, whatever happens; undefined when it is answered, else a
+   * promise that settles then and never rejects.
    */
-  route(session: Session, envelope: Envelope, refusal: YamabikoError | null, bytes: number): Promise<void> | undefined;
+  route(
+    session: Session,
+    envelope: Envelope,
+    refusal: YamabikoError | null,
+    bytes: number,
+    span: MessageSpan | null,
+  ): Promise<void> | undefined;
   /** The session's user is known. */
   welcomed(session: Session): void;
 }
@@ -180,7 +188,7 @@ export class Session {
   /** A decoded message came in. Never throws. */
   receive(value: unknown, bytes: number): void {
     if (this.#ended) return;
-    const { clock, observer } = this.#router.services;
+    const { clock, observer, tracing } = this.#router.services;
     const cameAt = clock.monotonic();
     observer.messageReceived(bytes);
     const messageId = messageIdOf(value);
@@ -194,26 +202,36 @@ export class Session {
       return;
     }
     this.tap?.received(envelope, bytes);
+    const { transport } = this.connection;
+    const span = tracing === null ? null : tracing.received(envelope.type, transport, traceparentOf(value));
     this.#inFlight++;
     this.#inFlightBytes += bytes;
     this.#press();
     const refusal = wait > 0 ? tooMany(wait) : null;
     if (envelope.type === "authenticate") this.#gate ??= new Lane();
     const gate = this.#gate;
-    if (gate === null) this.#work(envelope, bytes, cameAt, refusal, null);
-    else gate.enter(() => this.#work(envelope, bytes, cameAt, refusal, gate));
+    if (gate === null) this.#work(envelope, bytes, cameAt, span, refusal, null);
+    else gate.enter(() => this.#work(envelope, bytes, cameAt, span, refusal, gate));
   }
 
   /**
    * @param cameAt when it came in, by the monotonic clock, ms.
+   * @param span null where it is not traced.
    * @param gate what it came through.
    */
-  #work(envelope: Envelope, bytes: number, cameAt: number, refusal: YamabikoError | null, gate: Lane | null): void {
+  #work(
+    envelope: Envelope,
+    bytes: number,
+    cameAt: number,
+    span: MessageSpan | null,
+    refusal: YamabikoError | null,
+    gate: Lane | null,
+  ): void {
     // Only authentication holds everybody else up; rooms have lanes of their own.
     const holdsUp = envelope.type === "authenticate";
     // In its turn: before it may have stood an `authenticate` that was still being checked.
     if (!holdsUp) this.#isPresumed = false;
-    const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal, bytes);
+    const work = this.#ended ? undefined : this.#router.route(this, envelope, refusal, bytes, span);
     if (!holdsUp) gate?.leave();
     const done = (): void => {
       if (holdsUp) this.#openGate();
@@ -221,6 +239,7 @@ export class Session {
       this.#inFlightBytes -= bytes;
       const { clock, observer } = this.#router.services;
       observer.answered(clock.monotonic() - cameAt);
+      span?.end();
       this.#press();
     };
     if (work === undefined) done();

@@ -8,6 +8,7 @@ import {
   messageIdOf,
   toEnvelope,
   toYamabikoError,
+  traceparentOf,
   YamabikoError,
 } from "../protocol/index.ts";
 import type { Connection } from "../session/connection.ts";
@@ -29,9 +30,15 @@ export interface RequestParts {
 
 /**
  * POST: one envelope or an array of them, each answered by its ack, in order (HTTP-3, HTTP-4). Needs no joined room.
+ * @param traceparent of the request, for those that say nothing of their own (ENV-8).
  * @throws {YamabikoError} when nothing of it was done.
  */
-export async function sendMessages(body: Uint8Array, caller: Caller, parts: RequestParts): Promise<SendAnswer> {
+export async function sendMessages(
+  body: Uint8Array,
+  caller: Caller,
+  traceparent: string | undefined,
+  parts: RequestParts,
+): Promise<SendAnswer> {
   const { isArray, messages } = readMessages(body, parts.limits);
   const connection = new SendConnection(parts.clock);
   const session = parts.sessions.open(connection, { rates: parts.rates.of(rateKey(caller)), address: caller.address });
@@ -39,7 +46,7 @@ export async function sendMessages(body: Uint8Array, caller: Caller, parts: Requ
     introduce(session, caller, parts.guests);
     if (connection.closed !== null) throw connection.refusal ?? connection.closed;
     for (const { value: given, bytes } of messages) {
-      const value = named(given);
+      const value = named(given, traceparent);
       // Whose answer it is can be told only when the first of two with the same messageId has been answered.
       if (connection.awaits(value)) await session.whenIdle();
       const refusal = connection.expect(value);
@@ -52,11 +59,13 @@ export async function sendMessages(body: Uint8Array, caller: Caller, parts: Requ
   return answerWith(connection.answers(), isArray);
 }
 
-/** A message without an id is given one: every message of a request is answered. */
-function named(value: unknown): unknown {
-  const isNameless =
-    typeof value === "object" && value !== null && !Array.isArray(value) && (value as Envelope).messageId === undefined;
-  return isNameless ? { ...(value as object), messageId: randomUUID() } : value;
+/** A message without an id is given one: every message of a request is answered. What the request belongs to, so does it. */
+function named(value: unknown, traceparent: string | undefined): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const isNameless = (value as Envelope).messageId === undefined;
+  const isTraced = traceparent !== undefined && traceparentOf(value) === null;
+  if (!isNameless && !isTraced) return value;
+  return { ...value, ...(isNameless ? { messageId: randomUUID() } : {}), ...(isTraced ? { traceparent } : {}) };
 }
 
 /** Types that are about what a client reads, or answer it, and so say nothing in a request that only writes. */

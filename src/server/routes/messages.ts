@@ -13,6 +13,7 @@ import { type CredentialParts, callerOf } from "../credentials.ts";
 import { isKnownTag } from "../etag.ts";
 import type { IpLimits } from "../ip-limits.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
+import { traceparentIn } from "../traceparent.ts";
 
 /** How many events a poll without a cursor gets. */
 const FRESH_EVENTS = 50;
@@ -44,7 +45,7 @@ export function messageRoutes(parts: MessageParts): Route[] {
       async handle(route) {
         const caller = await callerOf(route.request, route.url, route.address, parts);
         const bytes = await bodyOf(route, parts);
-        return sendMessages(bytes, caller, await parts.serving());
+        return sendMessages(bytes, caller, traceparentIn(route.request), await parts.serving());
       },
     },
     {

@@ -10,6 +10,7 @@ import {
   type RoomAddress,
   toEnvelope,
   toYamabikoError,
+  traceparentOf,
   YamabikoError,
 } from "../../protocol/index.ts";
 import type { Room } from "../../room/room.ts";
@@ -26,6 +27,7 @@ import { type BackEnds, type CredentialParts, callerOf } from "../credentials.ts
 import { PUSH_NAMESPACE } from "../notifications.ts";
 import type { Answer, Route, RouteRequest } from "../route.ts";
 import type { ServerRoom } from "../server-room.ts";
+import { traceparentIn } from "../traceparent.ts";
 
 /** How many events a page of history has, unless it is asked for another number. */
 const PAGE_EVENTS = 50;
@@ -136,7 +138,8 @@ async function publishEvents({ request, params }: RouteRequest, parts: RoomParts
   // Whoever writes there says where a user's notifications go.
   if (namespace === PUSH_NAMESPACE) throw new YamabikoError("access_denied", "This room is its user's alone.");
   const { isArray, messages } = readMessages(await readBytes(request, parts.limits.requestBytes), parts.limits);
-  const events = messages.map(({ value }) => readEvent(value));
+  const traceparent = traceparentIn(request);
+  const events = messages.map(({ value }) => readEvent(value, traceparent));
   const acks: Ack[] = [];
   let stopped: YamabikoError | null = null;
   for (const event of events) {
@@ -154,6 +157,7 @@ interface NewEvent {
   readonly type: string;
   readonly payload: JsonObject;
   readonly messageId: string | undefined;
+  readonly traceparent: string | undefined;
 }
 
 interface Ack {
@@ -162,17 +166,18 @@ interface Ack {
   readonly payload: { readonly success: boolean; readonly error?: ReturnType<YamabikoError["toWire"]> };
 }
 
-function readEvent(value: unknown): NewEvent {
+/** @param traceparent of the request; that of the event comes first. */
+function readEvent(value: unknown, traceparent: string | undefined): NewEvent {
   const { type, payload, messageId } = toEnvelope(value);
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) {
     throw new YamabikoError("invalid_message", "The payload must be an object.");
   }
-  return { type, payload: payload as JsonObject, messageId };
+  return { type, payload: payload as JsonObject, messageId, traceparent: traceparentOf(value) ?? traceparent };
 }
 
-async function publish(room: ServerRoom, { type, payload, messageId }: NewEvent): Promise<Ack> {
+async function publish(room: ServerRoom, { type, payload, messageId, traceparent }: NewEvent): Promise<Ack> {
   try {
-    const saved = await room.publish(type, payload, messageId === undefined ? {} : { messageId });
+    const saved = await room.publish(type, payload, { messageId, traceparent });
     return { type: "ack", messageId, payload: { success: true, ...saved } };
   } catch (error) {
     return refused(messageId, toYamabikoError(error));
