@@ -52,7 +52,7 @@ describe("the heartbeat of one that reads slowly, or is not read from", () => {
     await server.close();
   });
   /** What the server has handed to its transports, bytes. */
-  const delivered = async () => Number(/delivered_bytes_total (\d+)/.exec(await server.metrics())![1]);
+  const delivered = async () => Number(/message_bytes_total\{direction="out"\} (\d+)/.exec(await server.metrics())![1]);
   /** Time passes as it does for a running server: with its sweeps, and with the machine's own work between them. */
   const pass = async (seconds: number) => {
     for (let second = 0; second < seconds; second++) {
