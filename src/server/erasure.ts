@@ -1,4 +1,4 @@
-import type { Amendment, Log, LogEvent } from "../log/log.ts";
+import type { Amendment, AppendOptions, Log, LogEvent } from "../log/log.ts";
 import { type JsonObject, parseRoomId, YamabikoError } from "../protocol/index.ts";
 import type { Rooms } from "../room/rooms.ts";
 import { defineNamespace, type Namespace } from "../session/namespace.ts";
@@ -76,11 +76,28 @@ async function eraseInRoom(
   const isOwn = OWN_NAMESPACES.has(prefix) && name === userId;
   const until = (await log.heads([roomId])).get(roomId)!.head;
   let [events, kept, seq, tries] = [0, 0, 0, 0];
+  const tell = async (seqs: readonly number[], options: AppendOptions): Promise<number> => {
+    const room = await rooms.open(roomId, kindOf(namespace));
+    const unpin = room.pin();
+    try {
+      return (await room.publish(null, null, { type: "events_erased", data: JSON.stringify({ seqs }) }, options)).seq;
+    } finally {
+      unpin();
+    }
+  };
+  // Snapshots hold what the events amounted to. The newest two are kept, so both must be of nothing.
+  const forget = async (end: number): Promise<void> => {
+    for (const each of [end - 1, end]) await log.putSnapshot(roomId, each, NOTHING);
+  };
   // A room of their own is erased to its end, wherever that is by then; what is said elsewhere meanwhile is not theirs: they are gone.
   for (let isDone = until === 0; !isDone; ) {
     const page = await log.read(roomId, seq, PAGE_EVENTS);
     const last = page.events.at(-1);
-    if (last === undefined) break;
+    if (last === undefined) {
+      // What retention has taken, a snapshot and the memory of nodes may still hold.
+      if (isOwn) await forget(await tell([], {}));
+      break;
+    }
     const changes = page.events.map((event) => changeOf(event, { name, userId, isOwn }, namespace));
     const amend = changes.filter((change): change is Amendment => change !== null && change !== "kept");
     const isEnd = last.seq === page.head;
@@ -88,26 +105,19 @@ async function eraseInRoom(
     if (amend.length > 0) {
       const theirs = new Set(page.events.filter(({ sender }) => isOwn || sender === userId).map((event) => event.seq));
       const seqs = amend.map((each) => each.seq).filter((each) => theirs.has(each));
-      const room = await rooms.open(roomId, kindOf(namespace));
-      const unpin = room.pin();
       try {
-        const event = { type: "events_erased", data: JSON.stringify({ seqs }) };
-        const expect = isOwn && isEnd ? page.head : undefined;
-        end = (await room.publish(null, null, event, { amend, expect })).seq;
+        end = await tell(seqs, { amend, expect: isOwn && isEnd ? page.head : undefined });
       } catch (error) {
         // Somebody changed one of them, or said more: what is there now is looked at anew.
         if (!(error instanceof YamabikoError && error.code === "conflict") || ++tries >= TRIES) throw error;
         continue;
-      } finally {
-        unpin();
       }
     }
     events += amend.length;
     kept += changes.filter((change) => change === "kept").length;
     seq = last.seq;
     isDone = isOwn ? isEnd : isEnd || seq >= until;
-    // Snapshots hold what the events amounted to. The newest two are kept, so both must be of nothing.
-    if (isOwn && isDone) for (const each of [end - 1, end]) await log.putSnapshot(roomId, each, "null");
+    if (isOwn && isDone) await forget(end);
   }
   return { events, kept };
 }
@@ -132,5 +142,8 @@ function changeOf(
   const left = erase({ name, userId, type, sender, payload });
   return left === null ? null : { seq, expectData: data, data: JSON.stringify(left) };
 }
+
+/** A snapshot of nothing. */
+const NOTHING = "null";
 
 const ERASED = JSON.stringify({ erased: true });

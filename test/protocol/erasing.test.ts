@@ -66,6 +66,29 @@ describe("erasing a person's data", () => {
     return JSON.stringify([pages.map(({ events }) => events.map(({ data }) => data)), snapshots]);
   }
 
+  it.each([0, 1])("ERA-3: leaves nothing in an inbox of whose events retention has left %d", async (maxEvents) => {
+    for (const server of [here, there]) {
+      await server.notify("ann", { type: "news", title: WORDS });
+      expect((await server.inbox("ann")).notifications).not.toEqual([]);
+    }
+    await log.trim("user:ann", { maxEvents });
+    await erase("ann");
+    for (const server of [here, there]) {
+      expect(await server.inbox("ann")).toMatchObject({ notifications: [], unread: 0 });
+    }
+    await there.notify("ann", { type: "news", title: "later" });
+    expect((await here.inbox("ann")).notifications).toMatchObject([{ title: "later" }]);
+  });
+
+  it("ERA-3: erases what is kept of a person's own room also when retention has taken all of its events", async () => {
+    const { seq } = await log.append("user:ann", null, null, { type: "notification", data: "{}" });
+    await log.putSnapshot("user:ann", seq, JSON.stringify({ notifications: [WORDS] }));
+    await log.trim("user:ann", { maxEvents: 0 });
+    expect(await everything()).toContain(WORDS);
+    await erase("ann");
+    expect(await everything()).not.toContain(WORDS);
+  });
+
   it("ERA-1, ERA-2: leaves events without what was in them, in their places, and tells readers on every node", async () => {
     const ann = await enter(here, "ann", "lobby");
     const [near, far] = [await enter(here, "ben", "lobby"), await enter(there, "cai", "lobby")];

@@ -163,8 +163,8 @@ export class Inbox implements Folded {
   /** Takes the next event of the log. One that is none of this feature's changes nothing. */
   apply({ seq, type, payload }: FoldedEvent): void {
     if (type === "events_erased") {
-      const seqs = new Set(Array.isArray(payload.seqs) ? payload.seqs : []);
-      for (const item of [...this.#items.values()]) if (seqs.has(item.seq)) this.#remove(item);
+      // The room is its user's alone, so all of it was erased, also what is no longer in the log.
+      for (const item of [...this.#items.values()]) this.#remove(item);
     } else if (type === "notification") {
       const item = readNew(payload);
       // Whoever publishes to a user's room by hand may repeat an id; the first one has it.
