@@ -84,6 +84,12 @@ export class AccessLog implements Companion {
     if (seq - this.#snapshotSeq >= SNAPSHOT_EVENTS) this.#keep();
   }
 
+  /** Takes what the log holds by now. Rejects with `unavailable` when it cannot say. */
+  async refresh(): Promise<void> {
+    await this.#room.refresh();
+    await this.#loading;
+  }
+
   get trimmable(): number {
     return this.#snapshotSeq;
   }

@@ -118,6 +118,8 @@ export class Moderation {
     const { roomId } = parseRoomId(room);
     const userId = readUser(user);
     const { accessLog } = await this.#parts.opened;
+    // It may have been made on another node a moment ago.
+    await accessLog.refresh();
     if (this.#parts.revocations.banOf(roomId, userId) === null) return false;
     await accessLog.add({ type: "unbanned", roomId, userId });
     return true;

@@ -23,6 +23,15 @@ function deafBus(hub: ReturnType<typeof createMemoryHub>): Bus {
   };
 }
 
+it("AUTH-11: a ban is lifted by a node that has not heard of it", async () => {
+  const hub = createMemoryHub();
+  nodes = await TwoNodes.start({ clock: createFakeClock() }, () => deafBus(hub));
+  const { here, there } = nodes;
+  await here.ban({ user: "ada", room: "lobby" });
+  expect(await there.unban({ user: "ada", room: "lobby" })).toBe(true);
+  expect(await (await nodes.startAnother()).bans()).toEqual([]);
+});
+
 it("AUTH-11: a node that missed more decisions than the log keeps has them from a snapshot, and so has one that starts", async () => {
   const hub = createMemoryHub();
   const clock = createFakeClock();
