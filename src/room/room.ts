@@ -477,6 +477,13 @@ export class Room {
     if (to === null || to === this.nodeId) this.#inform((companion) => companion.heard(name, data, from));
   }
 
+  /** Reports what the namespace's own code threw. */
+  companionFailed(error: unknown): void {
+    const where = "what a namespace keeps of a room";
+    // Places are counted, and clients choose the names of rooms.
+    this.#parts.observer.failure(where, new Error(`in the room "${this.roomId}"`, { cause: error }));
+  }
+
   /** Tells the companion; one that is still being made, when it is. */
   #inform(tell: (companion: Companion) => void): void {
     if (this.#companion === null) {
@@ -486,7 +493,7 @@ export class Room {
     try {
       tell(this.#companion);
     } catch (error) {
-      this.#parts.observer.failure(`what the namespace keeps of "${this.roomId}"`, error);
+      this.companionFailed(error);
     }
   }
 

@@ -22,6 +22,19 @@ describe("callbacks of the application that throw, or never come back", () => {
     siege = server = null;
   });
 
+  it("[case 59] a throwing one is counted, and no room is named in a metric: clients choose their names", async () => {
+    const broken = defineNamespace({ name: "broken", messages: {}, open: () => ({ advanced: fail, reading: fail }) });
+    server = await startServer({ namespaces: [broken] });
+    const eve = await RawClient.open(server, "eve");
+    for (const name of ["canary-1", "canary-2"]) {
+      await eve.ask("join_room", { roomId: `broken:${name}` });
+      await server.room(`broken:${name}`).publish("news", {});
+    }
+    const metrics = await server.metrics();
+    expect(metrics).not.toContain("canary");
+    expect(metrics).toMatch(/yamabiko_failures_total\{where="what a namespace keeps of a room"\} [4-9]/);
+  });
+
   it("[case 59] a throwing one costs its own message, whatever it is", async () => {
     const broken = defineNamespace({
       name: "broken",
@@ -65,7 +78,7 @@ describe("callbacks of the application that throw, or never come back", () => {
     eve.close();
     await siege.calm([
       "handling a message",
-      "what the namespace keeps",
+      "what a namespace keeps",
       "reading the gauge",
       "asking an access rule",
       "flushing",

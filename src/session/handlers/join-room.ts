@@ -172,7 +172,7 @@ function tellReading(room: Room, reader: ReaderContext): void {
   try {
     featureOf(room)?.reading?.(reader);
   } catch (error) {
-    room.observer.failure(`what the namespace keeps of "${room.roomId}"`, error);
+    room.companionFailed(error);
   }
 }
 

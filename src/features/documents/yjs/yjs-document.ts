@@ -206,7 +206,7 @@ export class YjsDocument {
       contents = readUpdate(update);
     } catch (error) {
       // Only the server's own code can have put it there.
-      this.#parts.room.failure(`reading the update ${seq} of a document`, error);
+      this.#parts.room.failure("reading an update of a document", new Error(`at ${seq}`, { cause: error }));
       return;
     }
     this.#coverage.add(contents);
