@@ -1,11 +1,14 @@
-import { Server as HttpServer, request as httpRequest } from "node:http";
+import { Server as HttpServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createLogger } from "../../src/observe/logger.ts";
+import type { YamabikoError } from "../../src/protocol/index.ts";
+import { AdminCredential } from "../../src/server/admin/credential.ts";
 import type { AdminOptions } from "../../src/server/admin/options.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
 import { createServer, type YamabikoServer } from "../../src/server/server.ts";
+import { createFakeClock } from "../../src/testing/fake-clock.ts";
 import { devToken, until, upgrade } from "../harness.ts";
 
 const SECRET = "secret-of-the-operators-0123456789";
@@ -173,6 +176,19 @@ describe("the admin listener", () => {
     }
     expect(statuses).toEqual(new Set([401, 429]));
     await guessed.close();
+  });
+
+  it("lets somebody who guesses wait who has a whole network of addresses", () => {
+    const credential = new AdminCredential({ secret: SECRET, metricsSecret: null, clock: createFakeClock() });
+    const codes = Array.from({ length: 40 }, (_, index) => {
+      const request = { headers: {}, socket: { remoteAddress: `2001:db8::${index.toString(16)}` } };
+      try {
+        return credential.login(`guess-${index}`, request as unknown as IncomingMessage);
+      } catch (error) {
+        return (error as YamabikoError).code;
+      }
+    });
+    expect(new Set(codes)).toEqual(new Set(["unauthenticated", "rate_limited"]));
   });
 
   it("asks for no credential for metrics on this machine, and elsewhere for one of the two", async () => {

@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Clock, YamabikoError } from "../../protocol/index.ts";
 import { Buckets } from "../../session/limits.ts";
+import { ClientAddress } from "../client-address.ts";
 
 /** How long a browser that showed the secret is known again, ms. */
 const SESSION_MS = 12 * 60 * 60 * 1_000;
@@ -25,6 +26,8 @@ export interface AdminCredentialParts {
 export class AdminCredential {
   readonly #parts: AdminCredentialParts;
   readonly #attempts: Buckets;
+  /** A proxy's word for where a request comes from is not taken. */
+  readonly #clientAddress = new ClientAddress([]);
 
   /** @throws {TypeError} for a secret that is too short, or that a header cannot carry. */
   constructor(parts: AdminCredentialParts) {
@@ -102,7 +105,7 @@ export class AdminCredential {
 
   #check(accepted: readonly (string | null)[], given: string, request: IncomingMessage): void {
     if (accepted.every((each) => each === null)) throw notSet();
-    const attempts = this.#attempts.of(request.socket.remoteAddress ?? "", ATTEMPTS_PER_SECOND);
+    const attempts = this.#attempts.of(this.#clientAddress.of(request), ATTEMPTS_PER_SECOND);
     const wait = attempts.take();
     if (wait > 0) throw new YamabikoError("rate_limited", "Too many attempts.", { retryAfterMs: wait });
     // Each is compared, so that the time says nothing about which.
