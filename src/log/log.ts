@@ -63,8 +63,13 @@ export interface Log {
    */
   trim(roomId: string, policy: Retention): Promise<number>;
 
-  /** Keeps `data` as what the events up to `seq` amount to. The newest two snapshots of a room are kept. */
-  putSnapshot(roomId: string, seq: number, data: string): Promise<void>;
+  /**
+   * Keeps `data` as what the events up to `seq` amount to, in the place of what was kept for this seq. The newest two snapshots of
+   * a room are kept. At seq 0 it is of no event: what a leader keeps for the next one.
+   *
+   * @param fence as `AppendOptions.fence`: `conflict`, and nothing changes, when a lease was given out after the one with it.
+   */
+  putSnapshot(roomId: string, seq: number, data: string, fence?: number): Promise<void>;
 
   /** The newest snapshot of a room at or below `atMost` (default: any). */
   snapshot(roomId: string, atMost?: number): Promise<Snapshot | null>;

@@ -192,8 +192,9 @@ class MemoryLog implements Log {
     return room.first - before;
   }
 
-  async putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
+  async putSnapshot(roomId: string, seq: number, data: string, fence?: number): Promise<void> {
     const room = this.#room(roomId);
+    if (fence !== undefined && fence !== room.lease.fence) throw fenceOver();
     const others = room.snapshots.filter((snapshot) => snapshot.seq !== seq);
     room.snapshots = [...others, { seq, data }].sort((a, b) => b.seq - a.seq).slice(0, 2);
   }

@@ -405,8 +405,8 @@ export class Room {
   }
 
   /** Keeps a snapshot, as `Log.putSnapshot`. */
-  putSnapshot(seq: number, data: string): Promise<void> {
-    return this.#parts.log.putSnapshot(this.roomId, seq, data);
+  putSnapshot(seq: number, data: string, fence?: number): Promise<void> {
+    return this.#parts.log.putSnapshot(this.roomId, seq, data, fence);
   }
 
   /** `joined_room.state`. */

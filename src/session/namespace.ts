@@ -403,8 +403,11 @@ export interface RoomView {
   find(sender: string | null, messageId: string): Promise<FoundEvent | null>;
   /** What `putSnapshot` last kept, of events up to `seq`; null when there is none. It counts only while `epoch` is the room's. */
   snapshot(): Promise<RoomSnapshot | null>;
-  /** Keeps what the events up to `seq` amount to, so that a fold need not begin with the first event. */
-  putSnapshot(seq: number, data: string): Promise<void>;
+  /**
+   * Keeps what the events up to `seq` amount to, so that a fold need not begin with the first event; at seq 0 what a leader leaves
+   * to the next one. With `fence` only while nobody leads the room after the lead with it (`Lead.fence`); `conflict` otherwise.
+   */
+  putSnapshot(seq: number, data: string, fence?: number): Promise<void>;
   /** The value of a state family, or null. */
   value(family: string, key: string): Json;
   /** Whether a user is in the room, on whichever node. */

@@ -48,8 +48,8 @@ export class ViewedRoom implements RoomView {
     return this.room.snapshot();
   }
 
-  putSnapshot(seq: number, data: string): Promise<void> {
-    return this.room.putSnapshot(seq, data);
+  putSnapshot(seq: number, data: string, fence?: number): Promise<void> {
+    return this.room.putSnapshot(seq, data, fence);
   }
 
   value(family: string, key: string): Json {

@@ -172,4 +172,48 @@ export function leaseContract(on: LogSubject): void {
       expect(await on.seqs(0, 10)).toEqual([1, 2]);
     });
   });
+
+  describe("a snapshot with a fence", () => {
+    const keep = (data: string, fence?: number) => on.log.putSnapshot(on.room, 0, data, fence);
+    const kept = async () => (await on.log.snapshot(on.room))?.data;
+
+    it("is kept in the place of the one before, while no higher fence was given out", async () => {
+      const { fence } = await ask("ann");
+      await keep("a first ü", fence);
+      expect(await on.log.snapshot(on.room)).toMatchObject({ seq: 0, data: "a first ü" });
+      await keep("a second", fence);
+      await on.log.endLease(on.room, "ann", fence);
+      await keep("a third", fence);
+      expect(await kept()).toBe("a third");
+      expect(await head()).toBe(0);
+      if (on.traits.durable) await on.reopen();
+      expect(await kept()).toBe("a third");
+    });
+
+    it("is a `conflict` once another has the lease, and changes nothing", async () => {
+      const { fence } = await ask("ann");
+      await keep("ann's", fence);
+      await on.log.endLease(on.room, "ann", fence);
+      const { fence: newer } = await ask("bob");
+      await expect(keep("ann's again", fence)).rejects.toMatchObject({ code: "conflict", retryable: false });
+      expect(await kept()).toBe("ann's");
+      await keep("bob's", newer);
+      expect(await kept()).toBe("bob's");
+      await keep("anybody's");
+      expect(await kept()).toBe("anybody's");
+    });
+
+    it("is a `conflict` when the fence was never given out", async () => {
+      await expect(keep("x", 1)).rejects.toMatchObject({ code: "conflict" });
+      const { fence } = await ask("ann");
+      await expect(keep("x", fence + 1)).rejects.toMatchObject({ code: "conflict" });
+      expect(await kept()).toBeUndefined();
+    });
+
+    it("that is called before the lease is given back is kept", async () => {
+      const { fence } = await ask("ann");
+      await Promise.all([keep("the last", fence), on.log.endLease(on.room, "ann", fence)]);
+      expect(await kept()).toBe("the last");
+    });
+  });
 }

@@ -15,6 +15,7 @@ import {
   type RoomsPage,
   type Snapshot,
 } from "../log.ts";
+import { fenceOver } from "../refusals.ts";
 
 const SNAPSHOTS_KEPT = 2;
 /** How many transactions of appends run at once; a room is always in the same one. */
@@ -111,15 +112,17 @@ export class PostgresLog extends FarLog implements Log {
     });
   }
 
-  putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
-    return this.ask(async () => {
-      await this.#link.query(`SELECT ${this.#schema}.put_snapshot($1, $2, $3, $4)`, [
+  async putSnapshot(roomId: string, seq: number, data: string, fence?: number): Promise<void> {
+    const [row] = await this.ask(() =>
+      this.#link.query<{ is_kept: boolean }>(`SELECT ${this.#schema}.put_snapshot($1, $2, $3, $4, $5) AS is_kept`, [
         roomId,
         seq,
         data,
         SNAPSHOTS_KEPT,
-      ]);
-    });
+        fence ?? null,
+      ]),
+    );
+    if (!row!.is_kept) throw fenceOver();
   }
 
   snapshot(roomId: string, atMost = Infinity): Promise<Snapshot | null> {

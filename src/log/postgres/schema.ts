@@ -2,7 +2,7 @@ import type { PostgresLink } from "../../link/postgres.ts";
 import { YamabikoError } from "../../protocol/index.ts";
 
 /** The version of the tables and functions this code works with. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** What nothing else in the database takes an advisory lock on. */
 const LOCK = 0x79616d61;
@@ -263,6 +263,22 @@ const STEPS: readonly string[] = [
       UPDATE $.rooms SET holder = _owner, fence = o_fence, lease_ms = _ttl, lease_until = _time + _ttl WHERE id = _room.id;
     END IF;
     RETURN NEXT;
+  END
+  $body$;
+  `,
+  // Beside the function of the same name: servers of the version before may still be running.
+  `
+  -- False, and nothing is kept, when a lease was given out after the one with this fence.
+  CREATE FUNCTION $.put_snapshot(_name text, _seq bigint, _data text, _kept integer, _fence bigint)
+    RETURNS boolean LANGUAGE plpgsql VOLATILE AS $body$
+  BEGIN
+    PERFORM $.open_rooms(ARRAY[_name]);
+    PERFORM FROM $.rooms WHERE name = _name AND (_fence IS NULL OR fence = _fence) FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+    PERFORM $.put_snapshot(_name, _seq, _data, _kept);
+    RETURN true;
   END
   $body$;
   `,

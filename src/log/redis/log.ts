@@ -18,6 +18,7 @@ import {
   type RoomsPage,
   type Snapshot,
 } from "../log.ts";
+import { fenceOver } from "../refusals.ts";
 import type { RedisKeys } from "./keys.ts";
 import { messageIdPart, senderPart, toEvent } from "./record.ts";
 import {
@@ -119,10 +120,9 @@ export class RedisLog extends FarLog implements Log {
     });
   }
 
-  putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
-    return this.ask(async () => {
-      await this.#runInRoom(PUT_SNAPSHOT, roomId, [seq, data, SNAPSHOTS_KEPT]);
-    });
+  async putSnapshot(roomId: string, seq: number, data: string, fence?: number): Promise<void> {
+    const values = [seq, data, SNAPSHOTS_KEPT, fence ?? ""];
+    if ((await this.ask(() => this.#runInRoom<number>(PUT_SNAPSHOT, roomId, values))) === 0) throw fenceOver();
   }
 
   snapshot(roomId: string, atMost = Infinity): Promise<Snapshot | null> {

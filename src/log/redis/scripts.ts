@@ -299,9 +299,10 @@ save(room)
 return { removed, more }
 `);
 
-/** Keeps a snapshot, and of all the newest. Further ARGV: seq, data, how many. */
+/** Keeps a snapshot, and of all the newest. Further ARGV: seq, data, how many, fence (empty: any). Answers 0 when the fence is over. */
 export const PUT_SNAPSHOT = redisScript(`${OPEN}
-open()
+local room = open()
+if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= room.fence then return 0 end
 redis.call('HSET', snapshots_key, ARGV[5], ARGV[6])
 local seqs = redis.call('HKEYS', snapshots_key)
 table.sort(seqs, function(a, b) return tonumber(a) > tonumber(b) end)

@@ -129,8 +129,9 @@ export class SqliteLog implements Log, ThreadListener {
     return trim;
   }
 
-  putSnapshot(roomId: string, seq: number, data: string): Promise<void> {
-    return this.#request({ kind: "putSnapshot", roomId, seq, data });
+  async putSnapshot(roomId: string, seq: number, data: string, fence?: number): Promise<void> {
+    const code = await this.#request<number | undefined>({ kind: "putSnapshot", roomId, seq, data, fence });
+    if (code === FENCE_OVER) throw fenceOver();
   }
 
   snapshot(roomId: string, atMost = Infinity): Promise<Snapshot | null> {

@@ -44,7 +44,13 @@ export interface AppendOutcome {
 export type WriteRequest =
   | { readonly kind: "heads"; readonly roomIds: readonly string[] }
   | { readonly kind: "trim"; readonly roomId: string; readonly policy: Retention }
-  | { readonly kind: "putSnapshot"; readonly roomId: string; readonly seq: number; readonly data: string }
+  | {
+      readonly kind: "putSnapshot";
+      readonly roomId: string;
+      readonly seq: number;
+      readonly data: string;
+      readonly fence: number | undefined;
+    }
   | {
       readonly kind: "setMark";
       readonly roomId: string;

@@ -2,7 +2,15 @@ import type { AppendResult, RoomHead, Snapshot } from "../log.ts";
 import { Appender, SERVER } from "./appends.ts";
 import type { Database, SqlRow, Statement } from "./driver.ts";
 import { StoredLeases } from "./leases.ts";
-import type { Batch, BatchOutcome, EventColumns, PageColumns, ReadRequest, WriteRequest } from "./messages.ts";
+import {
+  type Batch,
+  type BatchOutcome,
+  type EventColumns,
+  FENCE_OVER,
+  type PageColumns,
+  type ReadRequest,
+  type WriteRequest,
+} from "./messages.ts";
 import { type StoredRoom, StoredRooms } from "./rooms.ts";
 import { Trimmer } from "./trims.ts";
 
@@ -153,9 +161,11 @@ export class Store {
       case "trim":
         return this.#trimmer.trim(request.roomId, request.policy, now);
       case "putSnapshot": {
-        const { id } = this.#rooms.get(request.roomId);
-        this.#putSnapshot.run(id, request.seq, request.data);
-        this.#dropSnapshots.run(id, id);
+        const room = this.#rooms.get(request.roomId);
+        const { fence } = request;
+        if (fence !== undefined && fence !== this.#leases.newestFence(room)) return FENCE_OVER;
+        this.#putSnapshot.run(room.id, request.seq, request.data);
+        this.#dropSnapshots.run(room.id, room.id);
         return undefined;
       }
       case "setMark": {
