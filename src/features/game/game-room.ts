@@ -1,12 +1,12 @@
-import { BitReader, BitWriter } from "../../protocol/game/bits.ts";
-import { openFrame } from "../../protocol/game/frame.ts";
 import type { AnyGame, Newcomer } from "../../protocol/game/game.ts";
 import { type Snapshot, SnapshotRing } from "../../protocol/game/snapshot.ts";
 import { SnapshotDecoder } from "../../protocol/game/snapshot-codec.ts";
 import { type Json, type JsonObject, type Timer, toYamabikoError, YamabikoError } from "../../protocol/index.ts";
 import type { Lead, OpenRoom, ReaderContext, RoomFeature, StateChange, Ticks } from "../../session/namespace.ts";
 import { Frames } from "./frames.ts";
+import { KeptWorld, type World } from "./kept-world.ts";
 import { Loop } from "./loop.ts";
+import { noteHead, openNote } from "./note.ts";
 import { Presence } from "./presence.ts";
 import { type PlayerEntry, RING, Simulation } from "./simulation.ts";
 
@@ -44,6 +44,7 @@ export class GameRoom implements RoomFeature {
   readonly #ticks: Ticks;
   readonly #loop: Loop;
   readonly #decoder: SnapshotDecoder;
+  readonly #kept: KeptWorld;
   /** What is known of a world that another node leads. */
   readonly #followed: SnapshotRing;
   readonly #entries = new Map<string, PlayerEntry>();
@@ -74,6 +75,7 @@ export class GameRoom implements RoomFeature {
     const { clock } = room;
     this.#presence = new Presence(clock, (id) => room.isMember(id));
     this.#decoder = new SnapshotDecoder(game.layout);
+    this.#kept = new KeptWorld(game, room);
     this.#followed = new SnapshotRing(game.layout, RING);
     this.#frames = new Frames({
       roomId: room.roomId,
@@ -118,7 +120,9 @@ export class GameRoom implements RoomFeature {
   use(): void {
     this.#usedAt = this.#room.clock.monotonic();
     if (this.#letGo !== null || this.#isClosed) return;
-    this.#letGo = this.#room.lead((lead) => this.#reign(lead));
+    this.#letGo = this.#room.lead((lead) => {
+      this.#ascend(lead).catch((error: unknown) => this.#room.failure("leading a game", error));
+    });
     this.#planWatch();
   }
 
@@ -201,24 +205,41 @@ export class GameRoom implements RoomFeature {
 
   // ---- who leads
 
-  #reign(lead: Lead): void {
+  /** This node leads: from where, it must know first. */
+  async #ascend(lead: Lead): Promise<void> {
+    const isWanted = () => lead.holds() && !this.#isClosed;
+    const kept = await this.#kept.read(isWanted);
+    // Another leads already, of whom this node has heard meanwhile.
+    if (isWanted() && this.#fence <= lead.fence) this.#reign(lead, this.#newer(kept));
+  }
+
+  /** What is known here of the world, or what was kept of it: the newer one. */
+  #newer(kept: World | null): World {
+    const snapshot = this.#followed.newest;
+    const fence = this.#followedFence;
+    const isOlder =
+      kept?.snapshot != null &&
+      (snapshot === null || kept.fence > fence || (kept.fence === fence && kept.snapshot.tick > snapshot.tick));
+    if (isOlder) return kept;
+    const ageMs = this.#room.clock.monotonic() - this.#followedAt;
+    return { fence, snapshot, entries: new Map(this.#entries), things: new Map(this.#things), ageMs };
+  }
+
+  #reign(lead: Lead, { snapshot, entries, things, ageMs }: World): void {
     const { fence, signal } = lead;
-    if (!lead.holds() || this.#isClosed) return;
     const simulation = new Simulation(this.#game, {
       player: (id, entry) => this.#tellState(PLAYERS, id, entry),
       thing: (key, value) => this.#tellState(THINGS, key, value),
       failure: (what, error) => this.#room.failure(what, error),
     });
-    const known = this.#followed.newest;
-    const since = this.#room.clock.monotonic() - this.#followedAt;
-    const tick = known === null ? 0 : known.tick + 1 + Math.max(0, Math.round((since * this.#game.tick) / 1_000));
-    const entries = new Map(this.#entries);
-    const things = new Map(this.#things);
-    simulation.takeOver(known, tick, entries, things);
+    const passed = Math.max(0, Math.round((ageMs * this.#game.tick) / 1_000));
+    simulation.takeOver(snapshot, snapshot === null ? 0 : snapshot.tick + 1 + passed, entries, things);
     this.#fence = Math.max(this.#fence, fence);
     this.#leader = this.#room.nodeId;
     this.#simulation = simulation;
     this.#lead = lead;
+    for (const id of Array.from(this.#entries.keys())) if (!entries.has(id)) this.#tellState(PLAYERS, id, null);
+    for (const key of Array.from(this.#things.keys())) if (!things.has(key)) this.#tellState(THINGS, key, null);
     for (const [id, entry] of entries) {
       // What the last leader said ends with it; from now on this node says it.
       this.#tellState(PLAYERS, id, entry);
@@ -244,10 +265,13 @@ export class GameRoom implements RoomFeature {
     return this.#room.clock.monotonic() - this.#heardAt <= silentMs ? this.#leader : null;
   }
 
-  /** Another node leads from now on, or will. */
-  #abdicate(simulation: Simulation | null): void {
+  /** Another node leads from now on, or will. It is left the world, unless that is over. */
+  #abdicate(simulation: Simulation | null, isOver = false): void {
     if (simulation === null || this.#simulation !== simulation) return;
     this.#loop.stop();
+    const { fence } = this.#lead!;
+    if (isOver) this.#kept.drop(fence);
+    else if (simulation.ring.newest !== null) this.#keep(fence, this.#note(fence, simulation));
     this.#simulation = null;
     this.#lead = null;
     this.#leader = null;
@@ -290,14 +314,16 @@ export class GameRoom implements RoomFeature {
     this.#watchTimer?.cancel();
     this.#watchTimer = null;
     const simulation = this.#simulation;
-    if (simulation !== null && this.#presence.isEmpty && !this.#isClosed) {
+    const isOver = this.#presence.isEmpty && !this.#isClosed;
+    if (simulation !== null && isOver) {
       for (const id of Array.from(this.#entries.keys())) simulation.leave(id);
       for (const key of Array.from(this.#things.keys())) this.#tellState(THINGS, key, null);
     }
     const letGo = this.#letGo;
     this.#letGo = null;
+    // First: what is kept is kept by whoever leads.
+    this.#abdicate(simulation, isOver);
     letGo?.();
-    if (simulation !== null) this.#abdicate(simulation);
     if (this.#entries.size === 0) this.#followed.clear();
   }
 
@@ -315,17 +341,28 @@ export class GameRoom implements RoomFeature {
     if (simulation === null) return;
     const started = performance.now();
     this.#ticks.publish(simulation.tick);
-    this.#tellNodes(simulation);
+    this.#tellWorld(simulation);
     this.#ticks.stepped(performance.now() - started, this.#lostSteps);
     this.#lostSteps = 0;
   }
 
-  #tellNodes(simulation: Simulation): void {
+  /** Tells the world to the nodes that follow, and leaves it to those that may. */
+  #tellWorld(simulation: Simulation): void {
+    const { fence } = this.#lead!;
     let note: Uint8Array | null = null;
     for (const node of this.#presence.nodes) {
-      note ??= this.#frames.whole(this.#noteHead(simulation.tick));
+      note ??= this.#note(fence, simulation);
       this.#room.tell("tick", note, node);
     }
+    if (this.#kept.isDue) this.#keep(fence, note ?? this.#note(fence, simulation));
+  }
+
+  #note(fence: number, { tick }: Simulation): Uint8Array {
+    return this.#frames.whole(noteHead(fence, tick));
+  }
+
+  #keep(fence: number, note: Uint8Array): void {
+    this.#kept.keep(fence, note, this.#entries, this.#things);
   }
 
   /** Lets in who is there, and out who is not. */
@@ -384,18 +421,17 @@ export class GameRoom implements RoomFeature {
   }
 
   #follow(note: Uint8Array, from: string): void {
-    const { fence, frame } = openNote(note);
+    const { fence, tick, bits } = openNote(note);
     if (!this.#acknowledge(fence, from)) return;
     const isNew = fence > this.#followedFence;
-    const { head, bits } = openFrame(frame);
     const { newest } = this.#followed;
-    if (!isNew && newest !== null && head.tick <= newest.tick) return;
+    if (!isNew && newest !== null && tick <= newest.tick) return;
     if (isNew) this.#followed.clear();
-    this.#decoder.decode(bits, head.tick, null, this.#followed.claim(head.tick));
+    this.#decoder.decode(bits, tick, null, this.#followed.claim(tick));
     this.#followedFence = fence;
     this.#followedAt = this.#room.clock.monotonic();
     if (isNew) this.#watch();
-    this.#ticks.publish(head.tick);
+    this.#ticks.publish(tick);
   }
 
   #sendInputs(): void {
@@ -420,33 +456,13 @@ export class GameRoom implements RoomFeature {
       this.#ids.set(entry.slot, id);
     }
   }
-
-  /** A note begins with the reign it belongs to. */
-  #noteHead(tick: number): Uint8Array {
-    const writer = new BitWriter(16);
-    writer.writeVarint(this.#fence);
-    for (const byte of [NOTE_FRAME, 0]) writer.write(byte, 8);
-    writer.writeVarint(tick);
-    writer.write(0, 8);
-    return writer.finish();
-  }
 }
-
-/** A frame in a note names no room: a note belongs to one. */
-const NOTE_FRAME = 0xc1;
 
 interface SentCommand {
   readonly id: number;
   readonly type: string;
   readonly payload: JsonObject;
   readonly from: Newcomer;
-}
-
-function openNote(note: Uint8Array): { fence: number; frame: Uint8Array } {
-  const fence = new BitReader(note).readVarint();
-  let length = 1;
-  while (note[length - 1]! >= 0x80) length++;
-  return { fence, frame: note.subarray(length) };
 }
 
 function notLed(): YamabikoError {

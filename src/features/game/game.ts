@@ -32,7 +32,7 @@ const joinOptions = z.object({
 
 /**
  * The namespace `game`: worlds that go on by themselves, at a fixed rate, on one node each; what players want goes in, where
- * everybody is comes out (GAME-1 to GAME-12).
+ * everybody is comes out (GAME-1 to GAME-13).
  *
  * @param games what is played. Default: an open field, on which everybody moves as they like.
  */

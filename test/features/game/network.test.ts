@@ -54,9 +54,9 @@ function recordServer(host: SimulatedGame): Map<number, string> {
 }
 
 describe("a game over a simulated network", () => {
-  it("GAME-4 gives every client the server's world at every tick it gets, through 200 ms, jitter and drops", () => {
+  it("GAME-4 gives every client the server's world at every tick it gets, through 200 ms, jitter and drops", async () => {
     const random = seeded(7);
-    const host = new SimulatedGame(AnyRunners);
+    const host = await SimulatedGame.start(AnyRunners);
     const record = recordServer(host);
     let compared = 0;
     const wrong: string[] = [];
@@ -91,9 +91,9 @@ describe("a game over a simulated network", () => {
     expect(compared).toBeGreaterThan(frames * players.length * 0.6);
   });
 
-  it("GAME-5 GAME-6 predicts exactly what the server will say, while nothing is late", () => {
+  it("GAME-5 GAME-6 predicts exactly what the server will say, while nothing is late", async () => {
     const random = seeded(3);
-    const host = new SimulatedGame(AnyRunners);
+    const host = await SimulatedGame.start(AnyRunners);
     const player = new SimulatedPlayer(host, AnyRunners, "ann", { delayMs: 100, jitterMs: 0, random });
     for (let frame = 0; frame < 600; frame++) {
       host.clock.advance(1_000 / 60);
@@ -118,9 +118,9 @@ describe("a game over a simulated network", () => {
     expect(y).toBeCloseTo(columnOf("y")[0]! / 16, 1);
   });
 
-  it("moves others evenly, however unevenly ticks come", () => {
+  it("moves others evenly, however unevenly ticks come", async () => {
     const random = seeded(11);
-    const host = new SimulatedGame(AnyRunners);
+    const host = await SimulatedGame.start(AnyRunners);
     const runner = new SimulatedPlayer(host, AnyRunners, "runner", { delayMs: 20, jitterMs: 0, random });
     const watcher = new SimulatedPlayer(host, AnyRunners, "watcher", { delayMs: 60, jitterMs: 40, random });
     runner.game.setInput({ dx: 0, dy: 0.5 } as never);
@@ -141,9 +141,9 @@ describe("a game over a simulated network", () => {
     for (const step of steps) expect(Math.abs(step - even)).toBeLessThan(even * 0.5);
   });
 
-  it("GAME-10 keeps a player's place for those who come back in time, and no longer", () => {
+  it("GAME-10 keeps a player's place for those who come back in time, and no longer", async () => {
     const random = seeded(5);
-    const host = new SimulatedGame(AnyRunners);
+    const host = await SimulatedGame.start(AnyRunners);
     const link = { delayMs: 10, jitterMs: 0, random };
     new SimulatedPlayer(host, AnyRunners, "other", link);
     const player = new SimulatedPlayer(host, AnyRunners, "ann", link);

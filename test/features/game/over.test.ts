@@ -34,8 +34,8 @@ function createPoll() {
   };
 }
 
-it("a poll of a game that is over, or has not begun again yet, is told nothing of it", () => {
-  const game = new SimulatedGame(field);
+it("a poll of a game that is over, or has not begun again yet, is told nothing of it", async () => {
+  const game = await SimulatedGame.start(field);
   game.members.add("ann");
   game.room.reading(ann);
   game.clock.advance(500);
@@ -50,5 +50,18 @@ it("a poll of a game that is over, or has not begun again yet, is told nothing o
   const after = createPoll();
   game.ticks.add({ ...ann, connectionId: "c3" }, after);
   expect(after.buffers).toEqual([]);
+  expect(game.failures).toEqual([]);
+});
+
+it("GAME-13 a game that is over leaves no world to go on with", async () => {
+  const game = await SimulatedGame.start(field);
+  game.members.add("ann");
+  game.room.reading(ann);
+  game.clock.advance(500);
+  expect(JSON.parse(game.kept!)).toMatchObject({ players: { ann: { slot: 0 } } });
+  game.members.delete("ann");
+  game.clock.advance(20_000);
+  expect(game.room.isRunning).toBe(false);
+  expect(game.kept).toBe("null");
   expect(game.failures).toEqual([]);
 });

@@ -67,9 +67,21 @@ export class SimulatedGame {
   readonly members = new Set<string>();
   readonly players = new Set<SimulatedPlayer>();
   ticks!: Ticks<ReaderContext>;
+  /** What the next leader would find. */
+  kept: string | null = null;
   readonly #state = new Map<string, Map<string, Json>>();
 
-  constructor(game: AnyGame) {
+  /** A game that goes on from now on. */
+  static async start(game: AnyGame): Promise<SimulatedGame> {
+    const started = new SimulatedGame(game);
+    started.room.use();
+    started.clock.advance(0);
+    // What is kept of an earlier world is read first.
+    await new Promise((resolve) => setImmediate(resolve));
+    return started;
+  }
+
+  private constructor(game: AnyGame) {
     const { clock } = this;
     const open = {
       roomId: "game:arena",
@@ -89,6 +101,10 @@ export class SimulatedGame {
         remove: (key: string) => this.#set(family, key, null),
       }),
       tell: () => {},
+      snapshot: async () => null,
+      putSnapshot: async (_seq: number, data: string) => {
+        this.kept = data;
+      },
       failure: (_what: string, error: unknown) => this.failures.push(error),
       lead: (run: (lead: Lead) => void) => {
         const controller = new AbortController();
