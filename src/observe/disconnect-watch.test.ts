@@ -62,6 +62,16 @@ describe("the watch over how connections end", () => {
     }
   }
 
+  it.each(["unauthenticated", "aborted", "policy"] as const)(
+    "tells of ends (%s) after which the process stood still for longer than it looks back",
+    async (reason) => {
+      end(10, { reason });
+      clock.stall(15_000);
+      await clock.advance(5_000);
+      expect(raised).toMatchObject([{ count: 10, addresses: 10, ages: { lowestMs: 0, highestMs: 9_000 } }]);
+    },
+  );
+
   it("tells within 10 s that a fifth of the connections was cut, of which class, and why", async () => {
     end(20);
     await clock.advance(10_000);

@@ -165,7 +165,7 @@ class Watch implements DisconnectWatch {
     if (this.#heldUp !== null && this.#looks - this.#heldUp.look > LATE_LOOKS) this.#heldUp = null;
     for (const [kind, rate] of this.#rates) {
       this.#judge(kind, rate, now);
-      rate.next(this.#looks % WINDOW === 0, now);
+      rate.next(this.#looks % WINDOW === 0);
     }
   }
 
@@ -232,6 +232,8 @@ class Watch implements DisconnectWatch {
 
 interface Sample extends ClosingSample {
   readonly transport: string;
+  /** The look it was counted in. */
+  readonly look: number;
 }
 
 /** How connections of one class end: in this window, and in those before. */
@@ -239,6 +241,8 @@ class Rate {
   /** How many in each of the last looks; the newest last. */
   readonly #looks: number[] = new Array(WINDOW).fill(0);
   readonly #past: number[] = [];
+  #look = 0;
+  /** Some of those that are counted, the oldest first; none only where none is. */
   samples: Sample[] = [];
   /** What `next` found last. */
   usual = 0;
@@ -249,9 +253,9 @@ class Rate {
   /** Looks without a jump since it was told. */
   quiet = 0;
 
-  add(sample: Sample): void {
+  add(sample: Omit<Sample, "look">): void {
     this.#looks[WINDOW - 1]!++;
-    this.samples.push(sample);
+    this.samples.push({ ...sample, look: this.#look });
     if (this.samples.length > SAMPLES) this.samples.shift();
   }
 
@@ -273,7 +277,7 @@ class Rate {
   }
 
   /** The next second begins. */
-  next(isWindowOver: boolean, now: number): void {
+  next(isWindowOver: boolean): void {
     if (isWindowOver) {
       this.#past.push(this.count);
       if (this.#past.length > PAST_WINDOWS) this.#past.shift();
@@ -282,7 +286,8 @@ class Rate {
     }
     this.#looks.shift();
     this.#looks.push(0);
-    const since = now - WINDOW * LOOK_MS;
-    while (this.samples.length > 0 && this.samples[0]!.at < since) this.samples.shift();
+    this.#look++;
+    // Not by the time, which passes between two looks while the process stands still.
+    while (this.samples.length > 0 && this.samples[0]!.look <= this.#look - WINDOW) this.samples.shift();
   }
 }
