@@ -1,5 +1,6 @@
 import type { Bus, Notice } from "../bus/bus.ts";
 import { createMemoryBus, createMemoryHub } from "../bus/memory.ts";
+import { noticeToTextWithin } from "../bus/notice-text.ts";
 import type { EncodableEvent } from "../codec/codec.ts";
 import { jsonEventText, jsonText } from "../codec/json.ts";
 import type { AppendOptions, AppendResult, Log, LogEvent } from "../log/log.ts";
@@ -318,3 +319,13 @@ export class Node {
 export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
+
+/** A bus that brings no more at once than PostgreSQL does. */
+export const smallNotices = (inner: Bus): Bus => ({
+  lossless: true,
+  publish: (channel, notice) => {
+    if (noticeToTextWithin(notice, 7_900) !== null) inner.publish(channel, notice);
+  },
+  subscribe: (channel, onNotice) => inner.subscribe(channel, onNotice),
+  close: () => inner.close(),
+});

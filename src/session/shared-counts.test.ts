@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Bus } from "../bus/bus.ts";
-import { type Node, World } from "../room/world.test-support.ts";
+import { type Node, smallNotices, World } from "../room/world.test-support.ts";
 import { createLossyBus, type LossyBus } from "../testing/lossy-bus.ts";
 import { SharedCounts } from "./shared-counts.ts";
 
@@ -117,5 +117,23 @@ describe("counts that nodes share over a bus that loses, repeats and reorders", 
       expect([key, countsOfA.elsewhere(key)]).toEqual([key, count < 5 ? 0 : count]);
     }
     world.close();
+  });
+});
+
+describe("counts over a bus whose notices are small", () => {
+  it("are shared, however many there are and however long their keys", async () => {
+    const world = new World();
+    try {
+      const here = new Map(Array.from({ length: 700 }, (_, index) => [`利用者${index}`.padEnd(60, "x"), 3]));
+      const parts = { name: "users", limit: 10, clock: world.clock };
+      const [a, b] = [world.node({ bus: smallNotices }), world.node({ bus: smallNotices })];
+      const counts = new SharedCounts({ ...parts, here: () => [] });
+      counts.attach(a.rooms);
+      new SharedCounts({ ...parts, here: () => here }).attach(b.rooms);
+      await world.settle();
+      expect(Array.from(here.keys(), (key) => counts.elsewhere(key))).toEqual(new Array(700).fill(3));
+    } finally {
+      await world.close();
+    }
   });
 });

@@ -1,12 +1,11 @@
 import type { Clock, Json, JsonObject, Timer } from "../protocol/index.ts";
+import { inNoticeParts } from "../room/notice-parts.ts";
 import type { Rooms } from "../room/rooms.ts";
 
 /** How long changes are gathered where the bus may lose what is said, and each word costs three notices, ms. */
 const GATHER_MS = 100;
 /** When a node that has told less than it should is asked for everything, ms. */
 const ASK_MS = 1_000;
-/** The most counts in one word. */
-const COUNTS_PER_WORD = 1_000;
 /** Of a limit, the part that is too little to be told of. */
 const UNTOLD = 10;
 
@@ -107,12 +106,10 @@ export class SharedCounts {
   }
 
   #say(counts: [key: string, count: number][], isAll: boolean): void {
-    for (let from = 0; from < counts.length || (isAll && from === 0); from += COUNTS_PER_WORD) {
-      const word: Word = {
-        number: ++this.#number,
-        isAll: isAll && from === 0,
-        counts: counts.slice(from, from + COUNTS_PER_WORD),
-      };
+    const parts = inNoticeParts(counts);
+    if (isAll && parts.length === 0) parts.push([]);
+    for (const [index, part] of parts.entries()) {
+      const word: Word = { number: ++this.#number, isAll: isAll && index === 0, counts: part };
       this.#rooms?.words.say(this.#parts.name, word as unknown as JsonObject);
     }
   }

@@ -1,10 +1,11 @@
 import type { Clock, JsonObject, LimitName, Limits } from "../protocol/index.ts";
+import { inNoticeParts } from "../room/notice-parts.ts";
 import type { Words } from "../room/words.ts";
 import { Buckets } from "./limits.ts";
 
 /** What it is called between nodes. */
 const WORD = "used";
-/** The most users in one word, and of whom is kept what they used in a second. */
+/** The most users of whom is kept what they used in a second. */
 const USERS = 1_000;
 /** Of what a user may use in a second, the part that is too little to be told of. */
 const UNTOLD = 10;
@@ -75,7 +76,7 @@ export class UserRates {
       much.push([userId, messages, bytes]);
     }
     this.#used.clear();
-    if (much.length > 0) this.#words.say(WORD, { used: much } satisfies UsedWord as unknown as JsonObject);
+    for (const used of inNoticeParts(much)) this.#words.say(WORD, { used } satisfies UsedWord as unknown as JsonObject);
     this.#messages.sweep();
     this.#bytes.sweep();
   }

@@ -7,6 +7,7 @@ import {
   parseRoomId,
   type Timer,
 } from "../../protocol/index.ts";
+import { inNoticeParts } from "../../room/notice-parts.ts";
 import type { Room } from "../../room/room.ts";
 import type { Rooms } from "../../room/rooms.ts";
 import type { Namespace } from "../../session/namespace.ts";
@@ -22,8 +23,6 @@ const MOST_TRACES = 8;
 /** How long entries are gathered, ms, and how many at most; more are only counted. */
 const GATHER_MS = 250;
 const MOST_ENTRIES = 100;
-/** What one notice carries of them, characters: some buses carry 8,000 bytes. */
-const NOTICE_LENGTH = 3_000;
 /** What is shown of a payload, characters. */
 const PAYLOAD_LENGTH = 800;
 /** Messages whose answer is awaited, per connection: of more the duration is not told. */
@@ -293,28 +292,13 @@ class RunningTrace {
     this.#dropped = 0;
     try {
       const room = await rooms.open(this.#roomId, kindOf(own));
-      for (const part of inParts(entries)) room.signal("traced", { entries: part as unknown as Json, dropped: 0 });
+      for (const part of inNoticeParts(entries))
+        room.signal("traced", { entries: part as unknown as Json, dropped: 0 });
       if (dropped > 0) room.signal("traced", { entries: [], dropped });
     } catch (error) {
       observer.failure("telling a trace", error);
     }
   }
-}
-
-/** Entries in lists of which each fits into a notice. */
-function inParts(entries: readonly TraceEntry[]): TraceEntry[][] {
-  const parts: TraceEntry[][] = [];
-  let left = 0;
-  for (const entry of entries) {
-    const length = JSON.stringify(entry).length;
-    if (left < length || parts.length === 0) {
-      parts.push([]);
-      left = NOTICE_LENGTH;
-    }
-    left -= length;
-    parts.at(-1)!.push(entry);
-  }
-  return parts;
 }
 
 function roomOf(payload: unknown): string | null {
