@@ -204,6 +204,24 @@ describe("parseFlags", () => {
     expect(resolveConfig({ flags: parseFlags(["--dev=yes", "--port=0"]) })).toMatchObject({ dev: true, port: 0 });
   });
 
+  it("takes every yes or no without a value", () => {
+    const names = Object.entries(SETTINGS).flatMap(([name, { form }]) => (form === "yes or no" ? [flagOf(name)] : []));
+    expect(names).toContain("compression");
+    for (const name of names) {
+      expect(parseFlags([`--${name}`, "--port", "80"])).toEqual({ [name]: true, port: "80" });
+      expect(parseFlags([`--no-${name}`])).toEqual({ [name]: false });
+    }
+  });
+
+  it("traces when it is told to, and names rooms only then", () => {
+    const tracingOf = (...args: string[]) =>
+      toServerOptions(resolveConfig({ flags: parseFlags(["--dev", ...args]) })).tracing;
+    expect(tracingOf()).toBeUndefined();
+    expect(tracingOf("--tracing-rooms")).toBeUndefined();
+    expect(tracingOf("--tracing")).toEqual({ rooms: false });
+    expect(tracingOf("--tracing", "--tracing-rooms")).toEqual({ rooms: true });
+  });
+
   it.each([
     [["--prot", "80"], "Did you mean --port?"],
     [["port"], "begin with --"],

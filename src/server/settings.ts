@@ -320,7 +320,7 @@ export function settingOf(key: string): Setting<unknown> | undefined {
 
 /** Whether a setting is a yes or no. */
 export function isFlag(key: string): boolean {
-  return key === "dev" || key === "guests";
+  return settingOf(key)?.schema.safeParse(true).success === true;
 }
 
 /** Whether a setting can be said more than once. */
