@@ -118,7 +118,7 @@ export class Router implements SessionRouter {
     if (envelope.type === "ack") return undefined;
     if (envelope.type === "authenticate") {
       if (refusal !== null) throw refusal;
-      return handleAuthenticate(session, envelope, this.services);
+      return handleAuthenticate(session, envelope, this.services, span);
     }
     if (session.user === null) {
       if (refusal !== null) throw refusal;

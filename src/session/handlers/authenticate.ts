@@ -1,4 +1,5 @@
-import { type Envelope, YamabikoError } from "../../protocol/index.ts";
+import type { MessageSpan } from "../../observe/tracing.ts";
+import { type Envelope, toYamabikoError, YamabikoError } from "../../protocol/index.ts";
 import type { Services } from "../services.ts";
 import type { Session } from "../session.ts";
 import { leaveUnreadable } from "./leave-room.ts";
@@ -7,7 +8,12 @@ import { leaveUnreadable } from "./leave-room.ts";
  * `authenticate {token}`: says who the client is; later, refreshes the token in place (AUTH-1 to AUTH-4).
  * A first token that is not accepted closes the connection with 4401; a refresh that is not accepted changes nothing.
  */
-export async function handleAuthenticate(session: Session, envelope: Envelope, services: Services): Promise<void> {
+export async function handleAuthenticate(
+  session: Session,
+  envelope: Envelope,
+  services: Services,
+  span: MessageSpan | null,
+): Promise<void> {
   const isFirst = session.user === null;
   try {
     const token = tokenOf(envelope.payload);
@@ -29,6 +35,7 @@ export async function handleAuthenticate(session: Session, envelope: Envelope, s
     if (!isFirst) await leaveUnreadable(session, services);
     if (!session.isEnded) session.ack(envelope.messageId, { expiresAt: identity.expiresAt });
   } catch (error) {
+    span?.refused(toYamabikoError(error).code);
     session.refuse(envelope.messageId, error);
     const isFinal = error instanceof YamabikoError && !error.retryable;
     if (isFirst && isFinal) session.close("unauthenticated", "the token was not accepted");
