@@ -53,6 +53,8 @@ export type RoomNotice =
       readonly seq: number;
       /** Events up to it, in rising order. Whoever misses one between reads the log, so a bus may leave them out. */
       readonly events?: readonly CarriedEvent[] | undefined;
+      /** Of events up to it, those that are traced. A bus may leave them out. */
+      readonly traces?: readonly CarriedTrace[] | undefined;
     }
   /** The node led the room, and has given the lead back. */
   | { readonly kind: "free"; readonly from: string }
@@ -87,9 +89,10 @@ export interface CarriedEvent {
   readonly timestamp: number;
   /** The payload as JSON text. */
   readonly data: string;
-  /** What its spans belong to, where the node that appended it traces it (W3C Trace Context). */
-  readonly traceparent?: string | undefined;
 }
+
+/** What the spans of an event belong to (W3C Trace Context), where the node that appended it traces it. */
+export type CarriedTrace = readonly [seq: number, type: string, traceparent: string];
 
 /** What has changed of what one node owns of a room's state. */
 export interface StateNotice {

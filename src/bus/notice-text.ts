@@ -10,12 +10,13 @@ export function noticeToText(notice: Notice): string {
   });
 }
 
-/** A notice as text of at most so many bytes, without the events it carries where they are too much; null when that is not enough. */
+/** A notice as text of at most so many bytes, without the traces, and then without the events it carries where they are too much; null when that is not enough. */
 export function noticeToTextWithin(notice: Notice, bytes: number): string | null {
   const text = noticeToText(notice);
   if (Buffer.byteLength(text) <= bytes) return text;
-  if (notice.kind !== "event" || notice.events === undefined) return null;
-  return noticeToTextWithin({ ...notice, events: undefined }, bytes);
+  if (notice.kind !== "event") return null;
+  if (notice.traces !== undefined) return noticeToTextWithin({ ...notice, traces: undefined }, bytes);
+  return notice.events === undefined ? null : noticeToTextWithin({ ...notice, events: undefined }, bytes);
 }
 
 /** Reads it back; null when it is none, as from a newer version or from somebody else. */

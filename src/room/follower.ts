@@ -1,4 +1,4 @@
-import type { CarriedEvent } from "../bus/bus.ts";
+import type { CarriedEvent, CarriedTrace } from "../bus/bus.ts";
 import {
   type Amendment,
   type AppendOptions,
@@ -168,16 +168,24 @@ export class Follower {
     if (seq > this.#head) this.#fill(seq);
   }
 
+  /** Another node traces these events, which are about to be heard of. */
+  hearTraces(traces: readonly CarriedTrace[]): void {
+    const { tracing, roomId } = this.#parts;
+    if (tracing === null) return;
+    for (const [seq, type, traceparent] of traces) {
+      const trace = seq > this.#head ? tracing.heard(roomId, type, traceparent) : null;
+      if (trace !== null) this.#owner.traced(seq, trace);
+    }
+  }
+
   /** Events that another node has told. Those that follow the head need not be read, where the log can be told of them. */
   #take(events: readonly CarriedEvent[]): void {
-    const { log, roomId, tracing } = this.#parts;
+    const { log, roomId } = this.#parts;
     if (log.seen === undefined) return;
-    for (const { seq, type, sender, messageId, timestamp, data, traceparent } of events) {
+    for (const { seq, type, sender, messageId, timestamp, data } of events) {
       this.#compare({ seq, messageId, timestamp });
       if (seq !== this.#head + 1) continue;
       log.seen(roomId, this.#epoch, seq);
-      const trace = traceparent === undefined ? null : (tracing?.heard(roomId, type, traceparent) ?? null);
-      if (trace !== null) this.#owner.traced(seq, trace);
       this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends: null });
     }
   }

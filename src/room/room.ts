@@ -130,7 +130,8 @@ export class Room {
       },
     });
     this.#delivery = new Delivery({ ...parts, state: this.#voice, gatherMs: kind.gatherMs ?? 0 }, this.#follower);
-    this.#bell = new Bell({ ...parts, carries: () => this.#shared.peers.size > 0 && parts.log.seen !== undefined });
+    const isHeard = (): boolean => this.#shared.peers.size > 0;
+    this.#bell = new Bell({ ...parts, isHeard, carries: () => isHeard() && parts.log.seen !== undefined });
     this.#unsubscribe = bus.subscribe(roomId, (notice) => this.hear(notice));
   }
 
@@ -266,7 +267,7 @@ export class Room {
       const { type, data } = event;
       const carried = isPlain ? { seq, type, sender, messageId, timestamp, data } : null;
       const traceparent = span?.traceparent ?? null;
-      this.#bell.ring(epoch, seq, carried === null || traceparent === null ? carried : { ...carried, traceparent });
+      this.#bell.ring(epoch, seq, carried, traceparent === null ? null : [seq, type, traceparent]);
       return result;
     });
   }
@@ -443,7 +444,10 @@ export class Room {
     switch (notice.kind) {
       case "event":
         if (notice.epoch !== this.epoch) void this.refresh().catch(() => {});
-        else this.#follower.hear(notice.seq, notice.events);
+        else {
+          if (notice.traces !== undefined) this.#follower.hearTraces(notice.traces);
+          this.#follower.hear(notice.seq, notice.events);
+        }
         return;
       case "signal":
         this.#delivery.signal(notice.envelope);

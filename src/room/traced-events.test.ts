@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Bus } from "../bus/bus.ts";
 import type { AppendSpan, EventTrace, Tracing } from "../observe/tracing.ts";
 import { TracedEvents } from "./traced-events.ts";
 import { FakeSink, type Node, range, World } from "./world.test-support.ts";
@@ -108,20 +109,44 @@ describe("the way of a room's events", () => {
     expect(tracing.told).toEqual(["b1 said of null", "b1 durable"]);
   });
 
-  it("goes on at the other nodes, where notices carry events", async () => {
+  it.each([
+    ["carry events", true],
+    ["are followed by reading the log", false],
+  ])("goes on at the other nodes, where notices %s", async (_, takesEvents) => {
     const [one, other] = [new ToldTracing("one"), new ToldTracing("other")];
-    const here = world.node({ tracing: one, takesEvents: true });
-    const there = world.node({ tracing: other, takesEvents: true });
-    const untraced = world.node({ takesEvents: true });
+    const here = world.node({ tracing: one, takesEvents });
+    const there = world.node({ tracing: other, takesEvents });
+    const untraced = world.node({ takesEvents });
     await here.open();
     await there.join();
     const { sink } = await untraced.join();
-    await here.say({ text: "x" });
+    await Promise.all([here.say({ text: "x" }), here.say({ text: "y" })]);
     await world.settle();
-    expect(one.told).toEqual(["one1 said of null", "one1 durable"]);
-    expect(other.told).toEqual(["one1 at other to 1"]);
-    expect(sink.seqs).toEqual([1]);
-    expect(JSON.stringify(sink.messages)).not.toContain("traceparent");
+    expect(one.told).toEqual(["one1 said of null", "one2 said of null", "one1 durable", "one2 durable"]);
+    expect(other.told).toEqual(["one1 at other to 1", "one2 at other to 1"]);
+    expect(sink.seqs).toEqual([1, 2]);
+    expect(JSON.stringify(sink.messages)).not.toContain("one1");
+  });
+
+  it("is told to other nodes only where one has the room open, and for a bounded number of events a turn", async () => {
+    const traces: number[] = [];
+    const bus = (inner: Bus): Bus => ({
+      lossless: inner.lossless,
+      publish: (roomId, notice) => {
+        if (notice.kind === "event") traces.push(notice.traces?.length ?? 0);
+        inner.publish(roomId, notice);
+      },
+      subscribe: (roomId, onNotice) => inner.subscribe(roomId, onNotice),
+      close: () => inner.close(),
+    });
+    const here = world.node({ tracing, bus });
+    await here.say({ text: "alone" });
+    await world.settle();
+    await world.node().join();
+    await world.settle();
+    await Promise.all(range(1, 100).map((index) => here.say({ index })));
+    await world.settle();
+    expect(traces).toEqual([0, 32]);
   });
 
   it("is followed for a bounded number of events", () => {
