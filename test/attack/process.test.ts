@@ -161,7 +161,7 @@ describe("a process of its own", () => {
     timeout: 120_000,
   }, async () => {
     const port = await findPort(seededRandom(SEED + 1));
-    server = await ServerProcess.start({ command: bundle.command, port, openFiles: 128 });
+    server = await ServerProcess.start({ command: bundle.command, port, openFiles: 256 });
     const witness = await Witness.start(server);
     const sockets: Socket[] = [];
     let closed = 0;
@@ -171,7 +171,7 @@ describe("a process of its own", () => {
       socket.on("close", () => closed++);
       sockets.push(socket);
     }
-    await until(() => closed > 250, 30_000);
+    await until(() => closed > 150, 30_000);
     await witness.check();
     expect(server.printed).toContain("file descriptors");
     expect(server.printed).not.toContain("EMFILE");
