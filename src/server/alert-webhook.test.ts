@@ -12,11 +12,13 @@ describe("the webhook of alerts", () => {
   let got: unknown[];
   let lost: string[];
   let statuses: number[];
+  let authorizations: (string | undefined)[];
 
   beforeEach(async () => {
     got = [];
     lost = [];
     statuses = [];
+    authorizations = [];
     clock = createFakeClock();
     receiver = createServer((request, response) => {
       let body = "";
@@ -26,6 +28,7 @@ describe("the webhook of alerts", () => {
       request.on("end", () => {
         const status = statuses.shift() ?? 200;
         got.push(JSON.parse(body));
+        authorizations.push(request.headers.authorization);
         response.writeHead(status, status === 302 ? { Location: "http://192.0.2.1/" } : {}).end("thanks");
       });
     }).listen(0, "127.0.0.1");
@@ -42,6 +45,19 @@ describe("the webhook of alerts", () => {
     webhook.close();
     receiver.close();
     receiver.closeAllConnections();
+  });
+
+  it("shows the name and the password that its address holds", async () => {
+    const { port } = receiver.address() as AddressInfo;
+    const guarded = createAlertWebhook({
+      url: `http://operator:p%40ss@127.0.0.1:${port}/hook`,
+      clock,
+      onLost: (reason) => lost.push(reason),
+    });
+    guarded.send({ count: 1 });
+    await vi.waitFor(() => expect([got, guarded.waiting]).toEqual([[{ count: 1 }], 0]));
+    expect(authorizations).toEqual([`Basic ${Buffer.from("operator:p@ss").toString("base64")}`]);
+    guarded.close();
   });
 
   it("posts alerts as JSON, in their order", async () => {

@@ -10,7 +10,7 @@ const TRIES = 6;
 const FIRST_PAUSE_MS = 1_000;
 
 export interface AlertWebhookOptions {
-  /** Where alerts go: the operator's own choice, so any address will do. */
+  /** Where alerts go: the operator's own choice, so any web address will do, also one with a name and a password. */
   readonly url: string;
   readonly clock: Clock;
   /** An alert was given up: nobody took it, or too many waited. */
@@ -34,6 +34,8 @@ export function createAlertWebhook(options: AlertWebhookOptions): AlertWebhook {
 
 class Webhook implements AlertWebhook {
   readonly #options: AlertWebhookOptions;
+  readonly #address: URL;
+  readonly #headers: Record<string, string> = { "Content-Type": "application/json" };
   readonly #queue: string[] = [];
   readonly #closing = new AbortController();
   #isBusy = false;
@@ -41,6 +43,13 @@ class Webhook implements AlertWebhook {
 
   constructor(options: AlertWebhookOptions) {
     this.#options = options;
+    this.#address = new URL(options.url);
+    const { username, password } = this.#address;
+    if (username === "" && password === "") return;
+    // `fetch` takes no address that holds them.
+    const shown = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+    this.#headers.Authorization = `Basic ${shown}`;
+    this.#address.username = this.#address.password = "";
   }
 
   get waiting(): number {
@@ -89,9 +98,9 @@ class Webhook implements AlertWebhook {
 
   async #post(body: string): Promise<string | null> {
     try {
-      const response = await fetch(this.#options.url, {
+      const response = await fetch(this.#address, {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: this.#headers,
         body,
         // A redirect would take the alert to an address that nobody chose.
         redirect: "manual",
