@@ -52,7 +52,7 @@ import type { SseParts } from "../transport/sse.ts";
 import { WebSocketTransport } from "../transport/websocket.ts";
 import { YjsTransport } from "../transport/yjs/yjs.ts";
 import { AccessLog, SERVER_NAMESPACE } from "./access-log.ts";
-import { createAdminListener } from "./admin/listener.ts";
+import { createAdminListener, MOST_OPERATOR_CONNECTIONS } from "./admin/listener.ts";
 import { Operations } from "./admin/operations.ts";
 import { createConsolePages } from "./admin/pages.ts";
 import { operationsRoutes } from "./admin/routes/operations.ts";
@@ -590,7 +590,7 @@ export function createNode(options: ServerOptions, shared: NodeShared): Yamabiko
       adminUrl ??= admin === null ? null : (await admin.listen()).url;
       if (ownHttp !== null) {
         await listenOn(ownHttp, port, host);
-        spareDescriptors(ownHttp, observer);
+        spareDescriptors(ownHttp, observer, admin === null ? 0 : MOST_OPERATOR_CONNECTIONS);
       }
       return { ...addressOf(http, host), adminUrl };
     },

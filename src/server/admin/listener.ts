@@ -19,7 +19,7 @@ import type { AdminOptions } from "./options.ts";
 import { sessionRoutes } from "./routes/session.ts";
 
 /** The most connections at once: operators are few, and the clients' port needs the descriptors. */
-const MOST_CONNECTIONS = 128;
+export const MOST_OPERATOR_CONNECTIONS = 128;
 
 /** How long a shutdown waits for requests, and then for close handshakes, ms. */
 const CLOSE_MS = 1_000;
@@ -102,9 +102,9 @@ export function createAdminListener(parts: AdminListenerParts): AdminListener {
     isClosing: () => isClosing,
   });
   const http = createOwnHttp(limits, handle);
-  http.maxConnections = MOST_CONNECTIONS;
+  http.maxConnections = MOST_OPERATOR_CONNECTIONS;
   const notAccepted = (error: unknown): void => observer.failure("accepting connections of operators", error);
-  http.on("drop", () => notAccepted(new Error(`There are ${MOST_CONNECTIONS} connections already.`)));
+  http.on("drop", () => notAccepted(new Error(`There are ${MOST_OPERATOR_CONNECTIONS} connections already.`)));
   const sockets = new UpgradedSockets();
   const open = async (request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> => {
     if (requestUrl(request).pathname !== "/ws") throw new YamabikoError("unknown_type", "There is nothing here.");
