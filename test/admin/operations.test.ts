@@ -207,20 +207,20 @@ describe("the admin listener over two nodes", () => {
 
   it("shows no token in a trace, neither one that is refreshed nor a guest's", async () => {
     const operator = await operate();
-    const ben = await nodes.open(nodes.there, "ben");
-    operator.send("join_room", { roomId: "admin:trace-3", user: "ben", payloads: true });
+    const dan = await nodes.open(nodes.there, "dan");
+    operator.send("join_room", { roomId: "admin:trace-3", user: "dan", payloads: true });
     await operator.next("joined_room");
     const traced = () => JSON.stringify(operator.received.filter(({ type }) => type === "traced"));
     await until(async () => {
-      await ben.ask("ping", { echo: "seen" });
+      await dan.ask("ping", { echo: "seen" });
       return traced().includes("seen");
     });
-    const token = await nodes.token("ben");
-    await ben.ask("authenticate", { token });
+    const token = await nodes.token("dan");
+    await dan.ask("authenticate", { token });
     await until(() => traced().includes('"authenticate"'));
     expect(traced()).not.toContain(token.slice(0, 30));
     operator.close();
-    ben.close();
+    dan.close();
   });
 
   it("traces a room, and stops when nobody looks", async () => {
