@@ -59,6 +59,7 @@ describe("pages of other origins", () => {
     expect(headers["access-control-allow-methods"]).toContain(method);
     expect(String(headers["access-control-allow-headers"]).toLowerCase()).toMatch(/authorization/);
     expect(String(headers["access-control-allow-headers"]).toLowerCase()).toMatch(/content-type/);
+    expect(String(headers["access-control-allow-headers"]).toLowerCase()).toMatch(/traceparent/);
     expect(Number(headers["access-control-max-age"])).toBe(7_200);
     const stranger = await ask(STRANGER);
     expect([stranger.status, stranger.headers["access-control-allow-origin"]]).toEqual([403, undefined]);

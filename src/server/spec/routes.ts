@@ -132,7 +132,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     tag: "messages",
     summary: "Send one message or several, without joining.",
     description:
-      "One envelope is answered by its ack, with the status of its error. An array is answered by an array: one ack per envelope in the same order, then whatever else was said. An envelope without a `messageId` is given one; the same `messageId` again is the same event. After a retryable refusal later messages to the same room in the array are refused too. `join_room` and `authenticate` are refused.",
+      "One envelope is answered by its ack, with the status of its error. An array is answered by an array: one ack per envelope in the same order, then whatever else was said. An envelope without a `messageId` is given one; the same `messageId` again is the same event. After a retryable refusal later messages to the same room in the array are refused too. `join_room` and `authenticate` are refused. The header `traceparent` says which trace they belong to.",
     auth: "user",
     query: [],
     body: {
@@ -334,7 +334,7 @@ export const ROUTES: readonly DescribedRoute[] = [
     tag: "rooms",
     summary: "Publish one event or several into a room, as the server.",
     description:
-      "Scope `publish`; into an inbox, `user:<id>`, the scope `notify` as well. No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too.",
+      "Scope `publish`; into an inbox, `user:<id>`, the scope `notify` as well. No schema of the namespace is applied. The same `messageId` again is the same event. After a retryable refusal the rest of an array is refused too. The header `traceparent` says which trace they belong to.",
     auth: "backEnd",
     query: [],
     body: {
