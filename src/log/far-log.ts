@@ -59,10 +59,10 @@ export abstract class FarLog implements AppendCarrier {
     return this.#lanes.append(roomId, sender, messageId, event, options);
   }
 
-  seen(roomId: string, epoch: string, head: number): void {
+  seen(roomId: string, epoch: string, head: number, timestamp?: number): void {
     // What others tell may be late: only the log itself says that there is another epoch.
     if (this.known.isOther(roomId, epoch)) return;
-    this.known.note(roomId, epoch, head);
+    this.known.note(roomId, epoch, head, timestamp === undefined ? undefined : { seq: head, at: timestamp });
   }
 
   refusal(): Error | null {

@@ -119,10 +119,11 @@ export interface Log {
 
   /**
    * Somebody else has told what stands at `head` in this epoch, and the caller goes on from there without reading it. A log whose
-   * keeper may lose what it had ends the epoch when it finds itself before that, as it does for what it gave out itself.
+   * keeper may lose what it had ends the epoch when it finds itself before that, as it does for what it gave out itself; with
+   * `timestamp`, that of the event at `head`, also when it finds another event there.
    * Absent where nobody but the log may say what it holds: then it is read. `BEYOND_ALL` ends the epoch: two events are known under one seq.
    */
-  seen?(roomId: string, epoch: string, head: number): void;
+  seen?(roomId: string, epoch: string, head: number, timestamp?: number): void;
 
   /** Finishes what was accepted, then lets go of files, threads and connections. Later calls fail with `unavailable`. */
   close(): Promise<void>;

@@ -30,7 +30,8 @@ export interface PostgresLogOptions {
  * of the event loop appends is committed together, in at most four transactions at a time. While PostgreSQL is away
  * everything fails with `unavailable` at once, and so does what had no answer when a connection was lost: it may have been
  * committed, and the same messageId says so when it is tried again. When the database was restored from something older, or a
- * standby that was behind took over, a node that had seen more notices and the room's epoch ends.
+ * standby that was behind took over, a node that had seen more notices and the room's epoch ends, also when another node has gone
+ * on over what was lost.
  *
  * @throws {YamabikoError} `unavailable`, with a remedy, when PostgreSQL cannot be reached, the schema cannot be made or is
  * newer, or the package is not installed; `invalid_message` when the address cannot be read.

@@ -56,7 +56,8 @@ describe("what a node tells others of a room's log", () => {
     await there.join();
     const { epoch } = await here.say({ text: "a" });
     await world.settle();
-    expect(there.gate.told).toEqual([[ROOM, epoch, 1]]);
+    const [event] = await world.events();
+    expect(there.gate.told).toEqual([[ROOM, epoch, 1, event!.timestamp]]);
   });
 
   it("carries no events while no other node has the room open", async () => {
@@ -161,7 +162,7 @@ describe("what a node tells others of a room's log", () => {
       const { epoch } = await here.say({ text: "a" });
       await world.settle();
       there.rooms.get(ROOM)!.hear(published.at(-1)!);
-      expect(there.gate.told).toEqual([[ROOM, epoch, 1]]);
+      expect(there.gate.told).toEqual([[ROOM, epoch, 1, expect.any(Number)]]);
       there.rooms.get(ROOM)!.hear(other(epoch, 1));
       expect(there.gate.told.at(-1)).toEqual([ROOM, epoch, BEYOND_ALL]);
     });
@@ -174,7 +175,7 @@ describe("what a node tells others of a room's log", () => {
       room.hear(other(room.epoch, 1));
       const { epoch } = await saying;
       expect(here.gate.told).toEqual([
-        [ROOM, epoch, 1],
+        [ROOM, epoch, 1, expect.any(Number)],
         [ROOM, epoch, BEYOND_ALL],
       ]);
     });

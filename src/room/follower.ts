@@ -185,7 +185,7 @@ export class Follower {
     for (const { seq, type, sender, messageId, timestamp, data } of events) {
       this.#compare({ seq, messageId, timestamp });
       if (seq !== this.#head + 1) continue;
-      log.seen(roomId, this.#epoch, seq);
+      log.seen(roomId, this.#epoch, seq, timestamp);
       this.#advance({ roomId, seq, type, sender, messageId, timestamp, data, amends: null });
     }
   }

@@ -101,6 +101,8 @@ function parse(buffers: readonly Buffer[]): Envelope[] {
     .map((line) => JSON.parse(line) as Envelope);
 }
 
+type Told = readonly [roomId: string, epoch: string, head: number, timestamp?: number];
+
 /** A log whose answers to `read` and `heads` can be held back or refused, and that can be made anew. */
 export class GatedLog implements Log {
   readonly #current: () => Log;
@@ -115,8 +117,8 @@ export class GatedLog implements Log {
   held = 0;
 
   /** What was told of heads, when the node takes events by the bus. */
-  readonly told: (readonly [roomId: string, epoch: string, head: number])[] = [];
-  readonly seen?: (...told: readonly [roomId: string, epoch: string, head: number]) => void;
+  readonly told: Told[] = [];
+  readonly seen?: (...told: Told) => void;
 
   constructor(current: () => Log, takesEvents = false) {
     this.#current = current;

@@ -31,6 +31,22 @@ describe("yamabiko migrate", () => {
     expect(row).toEqual({ count: SCHEMA_VERSION });
   });
 
+  it("brings tables of an earlier version up to date, and keeps what is in them", async () => {
+    const url = server.url("?schema=earlier");
+    const before = await createPostgresLog({ url });
+    const { epoch } = await before.append("chat:a", "ann", "m-1", { type: "said", data: "1" });
+    await before.close();
+    await server.ask(`DELETE FROM earlier.versions WHERE version > 1;
+      DROP FUNCTION earlier.put_snapshot(text, bigint, text, integer, bigint);
+      DROP FUNCTION earlier.end_epoch(text, text, bigint, bigint, bigint)`);
+    expect(await main(["migrate", "--log", url], terminal)).toBe(0);
+    expect(terminal.printed.join("\n")).toContain(`version 1 to ${SCHEMA_VERSION}`);
+    const after = await createPostgresLog({ url });
+    expect(await after.append("chat:a", "ann", null, { type: "said", data: "2" })).toMatchObject({ epoch, seq: 2 });
+    await after.putSnapshot("chat:a", 2, "{}");
+    await after.close();
+  });
+
   it("lets servers do without the right to make tables", async () => {
     const own = server.url("?schema=prepared").replace("postgres@", "app@");
     await server.ask("CREATE ROLE app LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC");

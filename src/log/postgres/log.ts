@@ -2,6 +2,7 @@ import type { PostgresLink } from "../../link/postgres.ts";
 import type { Clock } from "../../protocol/index.ts";
 import type { AppendAnswer, AppendCall } from "../append-lanes.ts";
 import { FarLog, whole } from "../far-log.ts";
+import type { KnownHead } from "../known-heads.ts";
 import {
   type AppendResult,
   DEDUPLICATION_MS,
@@ -41,8 +42,11 @@ interface EventRow {
   readonly data: string;
 }
 
+/** Where a room stands, and when the event at the mark was appended that was asked for; null when it is not there. */
+type HeadRow = RoomHead & { readonly mark_at: number | null };
+
 /** An event of a page, and where the log stands; `seq` is null when the page is empty. */
-type PageRow = RoomHead & (EventRow | { readonly seq: null });
+type PageRow = HeadRow & (EventRow | { readonly seq: null });
 
 /** The log in one schema of a database. */
 export class PostgresLog extends FarLog implements Log {
@@ -256,7 +260,7 @@ export class PostgresLog extends FarLog implements Log {
     values: readonly [at: number, limit: number, maxBytes: number],
   ): Promise<LogPage> {
     const statement = `
-      SELECT rooms.epoch, rooms.first, rooms.head,
+      SELECT rooms.epoch, rooms.first, rooms.head, marked.at AS mark_at,
         events.seq, events.at, events.amends, events.type, events.sender, events.message_id, events.data
       FROM ${this.#schema}.rooms
       LEFT JOIN LATERAL (
@@ -268,50 +272,59 @@ export class PostgresLog extends FarLog implements Log {
         ) AS page
       ) AS wanted ON wanted.place = 1 OR wanted.total <= $4
       LEFT JOIN ${this.#schema}.events ON events.room = rooms.id AND events.seq = wanted.seq
+      LEFT JOIN ${this.#schema}.events AS marked ON marked.room = rooms.id AND marked.seq = $5
       WHERE rooms.name = $1
       ORDER BY events.seq`;
-    let rows = await this.#link.query<PageRow>(statement, [roomId, ...values]);
-    if (rows.length === 0 || this.#isBehind(roomId, rows[0]!)) {
-      await this.#mend(roomId);
-      rows = await this.#link.query<PageRow>(statement, [roomId, ...values]);
+    const known = this.known.get(roomId);
+    let rows = await this.#link.query<PageRow>(statement, [roomId, ...values, known.mark.seq]);
+    if (rows.length === 0 || isOther(known, rows[0]!)) {
+      await this.#mend(roomId, known);
+      rows = await this.#link.query<PageRow>(statement, [roomId, ...values, known.mark.seq]);
     }
     const { epoch, first, head } = rows[0]!;
-    this.known.note(roomId, epoch, head);
-    const events = rows.filter((row): row is RoomHead & EventRow => row.seq !== null);
+    const events = rows.filter((row): row is HeadRow & EventRow => row.seq !== null);
+    const newest = events.at(-1);
+    this.known.note(roomId, epoch, head, newest === undefined ? undefined : { seq: newest.seq, at: newest.at });
     return { epoch, first, head, events: events.map((row) => toEvent(roomId, row)) };
   }
 
   async #headsOf(roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
-    const rows = await this.#link.query<RoomHead & { name: string }>(
-      `SELECT name, epoch, first, head FROM ${this.#schema}.rooms WHERE name = ANY(${NAMES})`,
-      [JSON.stringify(roomIds)],
+    const known = new Map(roomIds.map((roomId) => [roomId, this.known.get(roomId)]));
+    const asked = Array.from(known, ([name, { mark }]) => ({ name, seq: mark.seq }));
+    const rows = await this.#link.query<HeadRow & { name: string; at: number }>(
+      `SELECT rooms.name, rooms.epoch, rooms.first, rooms.head, rooms.at, marked.at AS mark_at
+       FROM jsonb_to_recordset($1::text::jsonb) AS asked (name text, seq bigint)
+       JOIN ${this.#schema}.rooms ON rooms.name = asked.name
+       LEFT JOIN ${this.#schema}.events AS marked ON marked.room = rooms.id AND marked.seq = asked.seq`,
+      [JSON.stringify(asked)],
     );
-    const behind = rows.filter((row) => this.#isBehind(row.name, row)).map(({ name }) => name);
-    const heads = new Map(rows.map(({ name, epoch, first, head }) => [name, { epoch, first, head }]));
-    if (behind.length > 0) {
-      for (const roomId of behind) await this.#mend(roomId);
-      for (const [roomId, head] of await this.#headsOf(behind)) heads.set(roomId, head);
+    const heads = new Map<string, RoomHead>();
+    const others: string[] = [];
+    for (const row of rows) {
+      const { name, epoch, first, head, at } = row;
+      heads.set(name, { epoch, first, head });
+      if (isOther(known.get(name)!, row)) others.push(name);
+      else this.known.note(name, epoch, head, { seq: head, at });
     }
-    for (const [roomId, { epoch, head }] of heads) this.known.note(roomId, epoch, head);
+    if (others.length > 0) {
+      for (const roomId of others) await this.#mend(roomId, known.get(roomId)!);
+      for (const [roomId, head] of await this.#headsOf(others)) heads.set(roomId, head);
+    }
     return heads;
   }
 
-  /** Whether PostgreSQL may have lost something of the room: it was restored, or a standby that was behind took over. */
-  #isBehind(roomId: string, { epoch, head }: RoomHead): boolean {
-    const known = this.known.get(roomId);
-    return known.epoch === epoch && head < known.head;
+  /** Makes a room that is not there, and ends the epoch of one that is not what is known. */
+  async #mend(roomId: string, { epoch, head, mark }: KnownHead): Promise<void> {
+    await this.#link.query(
+      `SELECT ${this.#schema}.open_rooms(${NAMES}), ${this.#schema}.end_epoch($2, $3, $4, $5, $6)`,
+      [JSON.stringify([roomId]), roomId, epoch, head, mark.seq, mark.at],
+    );
   }
+}
 
-  /** Makes a room that is not there, and ends the epoch of one that has lost something. */
-  async #mend(roomId: string): Promise<void> {
-    const { epoch, head } = this.known.get(roomId);
-    await this.#link.query(`SELECT ${this.#schema}.open_rooms(${NAMES}), ${this.#schema}.end_epoch($2, $3, $4)`, [
-      JSON.stringify([roomId]),
-      roomId,
-      epoch,
-      head,
-    ]);
-  }
+/** Whether PostgreSQL may have lost something of a room: it was restored, or a standby that was behind took over. */
+function isOther({ epoch, head, mark }: KnownHead, row: HeadRow): boolean {
+  return row.epoch === epoch && (row.head < head || (row.mark_at !== null && row.mark_at !== mark.at));
 }
 
 /** A call as the function `append` takes it. */

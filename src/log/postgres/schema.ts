@@ -2,20 +2,19 @@ import type { PostgresLink } from "../../link/postgres.ts";
 import { YamabikoError } from "../../protocol/index.ts";
 
 /** The version of the tables and functions this code works with. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** What nothing else in the database takes an advisory lock on. */
 const LOCK = 0x79616d61;
 
 /**
- * The steps from each version to the next, `$` standing for the schema.
+ * What happens to the tables from each version to the next, `$` standing for the schema; null where nothing does.
  *
  * - `rooms` has the counter of each room: whoever appends holds its row, so that a room's events come one after the other.
  *   `bytes` is the payload of the kept events.
  * - An event that was trimmed but whose messageId must still be known has `data` null.
- * - Functions take the time in ms, or null for that of PostgreSQL.
  */
-const STEPS: readonly string[] = [
+const STEPS: readonly (string | null)[] = [
   `
   CREATE TABLE $.rooms (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -65,13 +64,23 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (room, name, owner)
   ) WITH (fillfactor = 70);
   CREATE INDEX marks_owner ON $.marks (owner, name, moved DESC);
+  `,
+  // From here on only functions changed: 2 a snapshot with a fence, 3 the end of an epoch by its events.
+  null,
+  null,
+];
 
-  CREATE FUNCTION $.time_ms(_now bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $body$
+/**
+ * All functions, which are made anew with every version. Those that servers of an earlier version call stay as they are called: such
+ * servers may still be running. They take the time in ms, or null for that of PostgreSQL.
+ */
+const FUNCTIONS = `
+  CREATE OR REPLACE FUNCTION $.time_ms(_now bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $body$
     SELECT coalesce(_now, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
   $body$;
 
   -- Makes the rooms there are not. In the order of their names, so that two who do it do not wait for each other for ever.
-  CREATE FUNCTION $.open_rooms(_names text[]) RETURNS void LANGUAGE sql VOLATILE AS $body$
+  CREATE OR REPLACE FUNCTION $.open_rooms(_names text[]) RETURNS void LANGUAGE sql VOLATILE AS $body$
     INSERT INTO $.rooms (name)
     SELECT wanted FROM (SELECT DISTINCT unnest(_names) COLLATE "C" AS wanted) AS names
     WHERE NOT EXISTS (SELECT FROM $.rooms WHERE rooms.name = wanted)
@@ -79,13 +88,21 @@ const STEPS: readonly string[] = [
     ON CONFLICT DO NOTHING
   $body$;
 
-  -- Ends the epoch of a room that stands before what somebody has seen of it: it was restored from something older.
-  CREATE FUNCTION $.end_epoch(_name text, _epoch text, _head bigint) RETURNS void LANGUAGE sql VOLATILE AS $body$
-    UPDATE $.rooms SET epoch = DEFAULT WHERE name = _name AND epoch = _epoch AND head < _head
+  -- Ends the epoch of a room that stands before what somebody has seen of it, or has another event where somebody has seen the one of
+  -- this time: it was restored from something older, and may have been gone on with.
+  CREATE OR REPLACE FUNCTION $.end_epoch(_name text, _epoch text, _head bigint, _seq bigint, _at bigint)
+    RETURNS void LANGUAGE sql VOLATILE AS $body$
+    UPDATE $.rooms SET epoch = DEFAULT WHERE name = _name AND epoch = _epoch AND (
+      head < _head OR EXISTS (SELECT FROM $.events WHERE events.room = rooms.id AND events.seq = _seq AND events.at <> _at))
+  $body$;
+
+  -- As servers of version 2 and before ask for it.
+  CREATE OR REPLACE FUNCTION $.end_epoch(_name text, _epoch text, _head bigint) RETURNS void LANGUAGE sql VOLATILE AS $body$
+    SELECT $.end_epoch(_name, _epoch, _head, 0, 0)
   $body$;
 
   -- Replaces the payloads of a call, all or none. What the payload of the room weighs more then; null when one is not as expected.
-  CREATE FUNCTION $.amend(_room bigint, _first bigint, _changes jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $body$
+  CREATE OR REPLACE FUNCTION $.amend(_room bigint, _first bigint, _changes jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $body$
   DECLARE
     _change jsonb;
     _seq bigint;
@@ -111,7 +128,7 @@ const STEPS: readonly string[] = [
   $body$;
 
   -- Appends the calls of some rooms. For each call, in order: 0 appended, 1 a repetition, 2 head, 3 amendment, 4 fence.
-  CREATE FUNCTION $.append(_batch jsonb, _now bigint)
+  CREATE OR REPLACE FUNCTION $.append(_batch jsonb, _now bigint)
     RETURNS TABLE (o_code integer, o_epoch text, o_seq bigint, o_at bigint) LANGUAGE plpgsql VOLATILE AS $body$
   DECLARE
     _names text[] := ARRAY(SELECT value->>'room' FROM jsonb_array_elements(_batch));
@@ -127,7 +144,8 @@ const STEPS: readonly string[] = [
     -- Not before: it must not be earlier than that of who had the rooms until now.
     _time := $.time_ms(_now);
     FOR _part IN SELECT value FROM jsonb_array_elements(_batch) LOOP
-      PERFORM $.end_epoch(_part->>'room', _part->>'epoch', (_part->>'head')::bigint);
+      PERFORM $.end_epoch(_part->>'room', _part->>'epoch', (_part->>'head')::bigint,
+        coalesce((_part->'mark'->>'seq')::bigint, 0), coalesce((_part->'mark'->>'at')::bigint, 0));
       SELECT * INTO _room FROM $.rooms WHERE name = _part->>'room';
       o_epoch := _room.epoch;
       FOR _call IN SELECT value FROM jsonb_array_elements(_part->'calls') LOOP
@@ -180,7 +198,7 @@ const STEPS: readonly string[] = [
   $body$;
 
   -- Removes up to 5,000 of the oldest events. How many, and whether there are more to remove.
-  CREATE FUNCTION $.trim_room(_name text, _max_events bigint, _max_age bigint, _max_bytes bigint, _up_to bigint,
+  CREATE OR REPLACE FUNCTION $.trim_room(_name text, _max_events bigint, _max_age bigint, _max_bytes bigint, _up_to bigint,
       _known_ms bigint, _now bigint)
     RETURNS TABLE (o_removed bigint, o_more boolean) LANGUAGE plpgsql VOLATILE AS $body$
   DECLARE
@@ -225,7 +243,7 @@ const STEPS: readonly string[] = [
   END
   $body$;
 
-  CREATE FUNCTION $.put_snapshot(_name text, _seq bigint, _data text, _kept integer) RETURNS void LANGUAGE plpgsql VOLATILE AS $body$
+  CREATE OR REPLACE FUNCTION $.put_snapshot(_name text, _seq bigint, _data text, _kept integer) RETURNS void LANGUAGE plpgsql VOLATILE AS $body$
   DECLARE
     _id bigint;
   BEGIN
@@ -239,7 +257,7 @@ const STEPS: readonly string[] = [
   $body$;
 
   -- A fence is about the time it was given, so that none comes again even when the room was restored from something older.
-  CREATE FUNCTION $.take_lease(_name text, _owner text, _ttl bigint, _now bigint)
+  CREATE OR REPLACE FUNCTION $.take_lease(_name text, _owner text, _ttl bigint, _now bigint)
     RETURNS TABLE (o_holder text, o_fence bigint, o_left bigint) LANGUAGE plpgsql VOLATILE AS $body$
   DECLARE
     _time bigint;
@@ -265,11 +283,9 @@ const STEPS: readonly string[] = [
     RETURN NEXT;
   END
   $body$;
-  `,
-  // Beside the function of the same name: servers of the version before may still be running.
-  `
+
   -- False, and nothing is kept, when a lease was given out after the one with this fence.
-  CREATE FUNCTION $.put_snapshot(_name text, _seq bigint, _data text, _kept integer, _fence bigint)
+  CREATE OR REPLACE FUNCTION $.put_snapshot(_name text, _seq bigint, _data text, _kept integer, _fence bigint)
     RETURNS boolean LANGUAGE plpgsql VOLATILE AS $body$
   BEGIN
     PERFORM $.open_rooms(ARRAY[_name]);
@@ -281,8 +297,7 @@ const STEPS: readonly string[] = [
     RETURN true;
   END
   $body$;
-  `,
-];
+  `;
 
 /**
  * Brings the schema of a database to `SCHEMA_VERSION`. One at a time does it, all steps in one transaction. Resolves to the
@@ -303,9 +318,10 @@ export async function migrate(link: PostgresLink, schema: string): Promise<numbe
       for (const [index, step] of STEPS.entries()) {
         // Another may have done it while this one waited for the lock.
         if (index < Number(row!.version)) continue;
-        await query(step.replaceAll("$.", `${schema}.`));
+        if (step !== null) await query(step.replaceAll("$.", `${schema}.`));
         await query(`INSERT INTO ${schema}.versions (version) VALUES (${index + 1})`);
       }
+      await query(FUNCTIONS.replaceAll("$.", `${schema}.`));
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
