@@ -1,5 +1,5 @@
 import type { Decision, Revocations } from "../auth/revocations.ts";
-import type { LogEvent } from "../log/log.ts";
+import type { LogEvent, Snapshot } from "../log/log.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { JsonObject, Timer } from "../protocol/index.ts";
 import type { Companion } from "../room/companion.ts";
@@ -14,6 +14,8 @@ const ROOM_ID = `${SERVER_NAMESPACE}:access`;
 const SNAPSHOT_EVENTS = 500;
 /** How many events one read asks for. */
 const PAGE_EVENTS = 500;
+/** How often it is read again when something is missing. */
+const MORE_READS = 3;
 /** How long to wait before reading again what the log could not give, ms. */
 const RETRY_MS = 500;
 /** The word by which the doorbell is rung again where the bus may lose it. */
@@ -128,19 +130,32 @@ export class AccessLog implements Companion {
 
   /** Reads everything first: what held until then holds until it is known what holds instead. */
   async #load(): Promise<void> {
+    let { snapshot, events, isWhole } = await this.#read();
+    // Another node kept a newer snapshot meanwhile, and the log let go of what is in it.
+    for (let again = 0; !isWhole && again < MORE_READS; again++) ({ snapshot, events, isWhole } = await this.#read());
+    if (!isWhole) {
+      const error = new Error("decisions are missing between the snapshot and the log: somebody else removed them");
+      this.#parts.observer.failure("reading who was revoked and banned", error);
+    }
+    this.#parts.revocations.restore(snapshot?.data ?? null);
+    this.#seq = this.#snapshotSeq = snapshot?.seq ?? 0;
+    for (const event of events) this.#take(event);
+    this.#parts.revocations.sweep();
+  }
+
+  /** The snapshot, and what came after it; whether nothing is missing in between. */
+  async #read(): Promise<{ snapshot: Snapshot | null; events: readonly LogEvent[]; isWhole: boolean }> {
     const snapshot = await this.#room.snapshot();
     const events: LogEvent[] = [];
-    let seq = snapshot?.seq ?? 0;
+    const start = snapshot?.seq ?? 0;
+    let seq = start;
     while (seq < this.#room.head) {
       const page = await this.#room.read(seq, PAGE_EVENTS);
       if (page.length === 0) break;
       events.push(...page);
       seq = page.at(-1)!.seq;
     }
-    this.#parts.revocations.restore(snapshot?.data ?? null);
-    this.#seq = this.#snapshotSeq = snapshot?.seq ?? 0;
-    for (const event of events) this.#take(event);
-    this.#parts.revocations.sweep();
+    return { snapshot, events, isWhole: events.length === seq - start };
   }
 
   #take({ seq, type, data }: LogEvent): Decision | null {

@@ -3,8 +3,8 @@ import type { Bus } from "../../src/bus/bus.ts";
 import { createMemoryBus, createMemoryHub } from "../../src/bus/memory.ts";
 import { defineNamespace } from "../../src/session/namespace.ts";
 import { createFakeClock } from "../../src/testing/fake-clock.ts";
-import { until } from "../harness.ts";
-import { TwoNodes } from "./two-nodes.ts";
+import { startServer, until } from "../harness.ts";
+import { SECRET, TwoNodes } from "./two-nodes.ts";
 
 let nodes: TwoNodes | null = null;
 afterEach(() => nodes?.close());
@@ -22,6 +22,28 @@ function deafBus(hub: ReturnType<typeof createMemoryHub>): Bus {
     close: () => inner.close(),
   };
 }
+
+it("AUTH-11: a node that starts while the log lets go of decisions misses none of them", async () => {
+  nodes = await TwoNodes.start();
+  for (let index = 0; index < 1_200; index++) await nodes.here.ban({ user: `troll-${index}`, room: "lobby" });
+  const { log } = nodes;
+  await until(async () => (await log.heads(["server:access"])).get("server:access")!.first > 1);
+  // It asked for the snapshot when there was none, and for the events when they were in one.
+  let isEarly = true;
+  const late = new Proxy(log, {
+    get(target, name) {
+      const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+      if (name === "snapshot" && isEarly) {
+        isEarly = false;
+        return async () => null;
+      }
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  const node = await startServer({ log: late, dev: false, auth: { secret: SECRET } });
+  expect(await node.bans()).toHaveLength(1_200);
+  await node.close();
+});
 
 it("AUTH-11: a ban is lifted by a node that has not heard of it", async () => {
   const hub = createMemoryHub();
