@@ -47,16 +47,19 @@ describe("the webhook of alerts", () => {
     receiver.closeAllConnections();
   });
 
-  it("shows the name and the password that its address holds", async () => {
+  it.each([
+    ["operator:p%40ss", "operator:p@ss"],
+    ["operator:100%", "operator:100%"],
+  ])("shows the name and the password that its address holds: %s", async (held, shown) => {
     const { port } = receiver.address() as AddressInfo;
     const guarded = createAlertWebhook({
-      url: `http://operator:p%40ss@127.0.0.1:${port}/hook`,
+      url: `http://${held}@127.0.0.1:${port}/hook`,
       clock,
       onLost: (reason) => lost.push(reason),
     });
     guarded.send({ count: 1 });
     await vi.waitFor(() => expect([got, guarded.waiting]).toEqual([[{ count: 1 }], 0]));
-    expect(authorizations).toEqual([`Basic ${Buffer.from("operator:p@ss").toString("base64")}`]);
+    expect(authorizations).toEqual([`Basic ${Buffer.from(shown).toString("base64")}`]);
     guarded.close();
   });
 

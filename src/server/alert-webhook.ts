@@ -47,7 +47,7 @@ class Webhook implements AlertWebhook {
     const { username, password } = this.#address;
     if (username === "" && password === "") return;
     // `fetch` takes no address that holds them.
-    const shown = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+    const shown = Buffer.from(`${decode(username)}:${decode(password)}`).toString("base64");
     this.#headers.Authorization = `Basic ${shown}`;
     this.#address.username = this.#address.password = "";
   }
@@ -120,5 +120,14 @@ class Webhook implements AlertWebhook {
     return new Promise((resolve) => {
       this.#timer = this.#options.clock.setTimer(resolve, ms);
     });
+  }
+}
+
+/** What stands in an address; as it is where its percent signs mean nothing. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
