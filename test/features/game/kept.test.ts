@@ -11,10 +11,10 @@ describe("a game whose players are all on the node that leads it", () => {
 
   type Player = Awaited<ReturnType<TwoNodes["play"]>>;
 
-  /** Two play on the first node, and know the second one; ann goes a bit, both score. */
-  async function play() {
-    const ann = await nodes.play("ann", [0, 1]);
-    const bob = await nodes.play("bob", [0, 1]);
+  /** Two play on the first node; ann goes a bit, both score. @param known the nodes they know. */
+  async function play(known = [0, 1]) {
+    const ann = await nodes.play("ann", known);
+    const bob = await nodes.play("bob", known);
     ann.game.setInput({ dx: 1 });
     await until(() => placeOf(bob, "ann") > 520);
     ann.game.setInput({ dx: 0 });
@@ -64,6 +64,13 @@ describe("a game whose players are all on the node that leads it", () => {
     const { ann, bob } = await play();
     const before = newest(ann, bob);
     await nodes.end(0);
+    await goesOn({ ann, bob }, before);
+  });
+
+  it("GAME-13 goes on at the node they know when that one is started again", async () => {
+    const { ann, bob } = await play([0]);
+    const before = newest(ann, bob);
+    await nodes.restart(0);
     await goesOn({ ann, bob }, before);
   });
 });

@@ -52,22 +52,27 @@ class Cut {
   }
 }
 
+interface OpenNode {
+  readonly server: Server;
+  readonly cut: Cut;
+  readonly bus: ReturnType<typeof createMemoryBus>;
+}
+
 /** Two nodes that share a log and a bus in memory, and those who play a game on them. */
 export class TwoNodes {
   readonly log = createMemoryLog();
   readonly #hub = createMemoryHub();
-  readonly #nodes: { server: Server; cut: Cut; bus: ReturnType<typeof createMemoryBus> }[] = [];
+  readonly #nodes: OpenNode[] = [];
   readonly #sockets: { readonly node: number; readonly socket: WebSocket }[] = [];
   readonly #players: { close(): void }[] = [];
 
   static async start(): Promise<TwoNodes> {
     const nodes = new TwoNodes();
-    await nodes.#add();
-    await nodes.#add();
+    for (const index of [0, 1]) nodes.#nodes[index] = await nodes.#open();
     return nodes;
   }
 
-  async #add(): Promise<void> {
+  async #open(): Promise<OpenNode> {
     const cut = new Cut();
     const bus = createMemoryBus({ hub: this.#hub });
     const server = await startServer({
@@ -76,7 +81,7 @@ export class TwoNodes {
       namespaces: [game({ arena })],
       auth: { secret: SECRET },
     });
-    this.#nodes.push({ server, cut, bus });
+    return { server, cut, bus };
   }
 
   /** The process of a node is gone, without a word. */
@@ -90,6 +95,12 @@ export class TwoNodes {
   /** A node ends in order. */
   async end(index: number): Promise<void> {
     await this.#nodes[index]!.server.close();
+  }
+
+  /** A node ends in order, and is started again. */
+  async restart(index: number): Promise<void> {
+    await this.end(index);
+    this.#nodes[index] = await this.#open();
   }
 
   /** Somebody plays. @param nodes where it goes, in turn; at the last one it stays. */
