@@ -25,10 +25,10 @@ export const COSTS = {
   deliveryBytes: measured(263, "bytes", "a delivery of 128 bytes of payload", "F1"),
   sendUs: measured(60, "µs of a node", "a send taken in, appended and acknowledged", "F6-64 on Redis: 46; alone: 455"),
   hearUs: measured(
-    60,
+    45,
     "µs of a node",
     "a message of another node, taken from the bus",
-    "F11: 30 to 80 for a second and a third node; alone: about 250",
+    "F11: 34 for a second node, 45 each for a second and a third; alone: about 250",
   ),
   handshakeUs: measured(510, "µs of a node", "a connection: handshake, HS256 token, one room joined", "F4"),
   heartbeatUs: measured(7, "µs of a node", "a ping and its pong", "`heartbeat`"),
